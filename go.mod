@@ -1,0 +1,3 @@
+module ncloudfs
+
+go 1.26
