@@ -185,12 +185,12 @@ type Bucket struct {
 	Created time.Time
 }
 
-func (c *Client) Buckets(ctx context.Context) ([]Bucket, error)             { panic("not built") }
-func (c *Client) HeadBucket(ctx context.Context, bucket string) error       { panic("not built") }
-func (c *Client) MakeBucket(ctx context.Context, bucket, acl string) error  { panic("not built") }
-func (c *Client) RemoveBucket(ctx context.Context, bucket string) error     { panic("not built") }
-func (c *Client) ACL(ctx context.Context, p Path) (*ACL, error)             { panic("not built") } // Key empty: the bucket's
-func (c *Client) SetACL(ctx context.Context, p Path, a *ACL) error          { panic("not built") }
+func (c *Client) Buckets(ctx context.Context) ([]Bucket, error)              { panic("not built") }
+func (c *Client) HeadBucket(ctx context.Context, bucket string) error        { panic("not built") }
+func (c *Client) MakeBucket(ctx context.Context, bucket, acl string) error   { panic("not built") }
+func (c *Client) RemoveBucket(ctx context.Context, bucket string) error      { panic("not built") }
+func (c *Client) ACL(ctx context.Context, p Path) (*ACL, error)              { panic("not built") } // Key empty: the bucket's
+func (c *Client) SetACL(ctx context.Context, p Path, a *ACL) error           { panic("not built") }
 func (c *Client) SetCannedACL(ctx context.Context, p Path, acl string) error { panic("not built") }
 
 type ACL struct {
