@@ -1,0 +1,146 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"ncloudfs/remote"
+)
+
+const (
+	defaultWindow   = 64 << 20
+	defaultParallel = 32
+
+	// idleReader is how long after its last read a Reader keeps its share of
+	// the memory for fetching ahead.
+	idleReader = 10 * time.Second
+)
+
+// FetcherOptions configures a Fetcher.
+type FetcherOptions struct {
+	Client   *remote.Client // the object store; must be set
+	Blocks   *Blocks        // where fetched bytes go; must be set
+	Window   int64          // bytes one Reader may be ahead; 0: 64 MiB; never more than half of the limit of Blocks
+	Parallel int            // requests under way at which no more are sent ahead of reads; 0: 32
+	Logger   *slog.Logger   // default: discards
+}
+
+// Fetcher issues the ranged GETs of every Reader of a mount. Safe for
+// concurrent use.
+type Fetcher struct {
+	client   *remote.Client
+	blocks   *Blocks
+	window   int64
+	parallel int
+	log      *slog.Logger
+	ctx      context.Context // the mount's: fetches outlive the reads that start them
+	cancel   context.CancelCauseFunc
+	running  sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows; Reader.mu < Fetcher.mu < Blocks.mu
+	closed  bool
+	number  uint64                // of the last Reader
+	active  map[*Reader]time.Time // Readers with a wide window, and their last read
+	counted time.Time             // when active was last cleared of idle ones
+}
+
+// NewFetcher returns a Fetcher whose requests end with ctx or Close.
+func NewFetcher(ctx context.Context, o FetcherOptions) *Fetcher {
+	f := &Fetcher{
+		client:   o.Client,
+		blocks:   o.Blocks,
+		window:   o.Window,
+		parallel: o.Parallel,
+		log:      o.Logger,
+		active:   map[*Reader]time.Time{},
+	}
+	if f.window == 0 {
+		f.window = defaultWindow
+	}
+	if f.parallel == 0 {
+		f.parallel = defaultParallel
+	}
+	if f.log == nil {
+		f.log = slog.New(slog.DiscardHandler)
+	}
+	f.ctx, f.cancel = context.WithCancelCause(ctx)
+	return f
+}
+
+// Close ends every fetch and returns when the last has ended. Reads that wait
+// for one, and later reads that need one, fail with fs.ErrClosed; what is
+// cached can still be read.
+func (f *Fetcher) Close() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.cancel(fmt.Errorf("fetcher: %w", fs.ErrClosed))
+	f.running.Wait()
+}
+
+// Reader opens v for one handle. It sends nothing.
+func (f *Fetcher) Reader(v Version) *Reader {
+	f.mu.Lock()
+	f.number++
+	number := f.number
+	f.mu.Unlock()
+	r := &Reader{
+		fetcher: f,
+		content: f.blocks.open(v),
+		version: v,
+		number:  number,
+		window:  window{size: v.Size, parallel: int64(f.parallel)},
+	}
+	r.close = sync.OnceFunc(func() { f.drop(r) })
+	return r
+}
+
+// drop ends a Reader.
+func (f *Fetcher) drop(r *Reader) {
+	f.mu.Lock()
+	delete(f.active, r)
+	f.mu.Unlock()
+	why := fmt.Errorf("read %s: %w", r.version.Path, fs.ErrClosed)
+	for _, t := range f.blocks.close(r.content, why) {
+		t.cancel(why)
+	}
+}
+
+// share returns how far r may be ahead, in bytes: half of the cache is shared
+// by the Readers that read in sequence lately.
+func (f *Fetcher) share(r *Reader, isSequential bool) int64 {
+	now := time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if isSequential {
+		f.active[r] = now
+	}
+	if len(f.active) > 1 && now.Sub(f.counted) > idleReader/10 {
+		f.counted = now
+		for o, last := range f.active {
+			if now.Sub(last) > idleReader {
+				delete(f.active, o)
+			}
+		}
+	}
+	return min(f.window, f.blocks.limit/2/int64(max(len(f.active), 1)))
+}
+
+// start fetches the blocks of one run, which must be adjacent and filling.
+func (f *Fetcher) start(c *content, run []*block) {
+	ctx, cancel := context.WithCancelCause(f.ctx)
+	t := &fetch{fetcher: f, content: c, blocks: run, cancel: cancel}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		cancel(fmt.Errorf("fetcher: %w", fs.ErrClosed))
+		f.blocks.failed(run, context.Cause(ctx))
+		f.blocks.ended(t)
+		return
+	}
+	f.running.Go(func() { t.run(ctx) })
+}

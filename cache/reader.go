@@ -1,0 +1,112 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"sync"
+)
+
+// Reader reads one version on behalf of one open handle. Readers of one
+// version share blocks and fetches. Safe for concurrent use.
+type Reader struct {
+	fetcher *Fetcher
+	content *content
+	version Version
+	number  uint64 // not 0; unique within the Fetcher
+	close   func()
+
+	mu     sync.Mutex // guards window and its streams; never held while waiting
+	window window
+}
+
+// Read returns n bytes at off, cut at the end of the object; at or beyond the
+// end, an empty View. It fetches what is absent, and waits for it until ctx
+// ends; the fetch goes on without it. n is at most a quarter of the cache's
+// limit.
+//
+// Errors: remote.ErrChanged when the object is no longer this version,
+// fs.ErrNotExist when it is gone, fs.ErrClosed after Close, fs.ErrInvalid for
+// a negative or too large range, the cause of ctx, else what the object store
+// said.
+func (r *Reader) Read(ctx context.Context, off int64, n int) (*View, error) {
+	if off < 0 || n < 0 || int64(n) > r.fetcher.blocks.limit/4 {
+		return nil, fmt.Errorf("read %s: %d bytes at %d: %w", r.version.Path, n, off, fs.ErrInvalid)
+	}
+	if n == 0 || off >= r.version.Size {
+		return &View{}, nil
+	}
+	read := span{off, off + min(int64(n), r.version.Size-off)}
+	held, from, err := r.acquire(ctx, read)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", r.version.Path, err)
+	}
+	waited, err := wait(ctx, held)
+	if waited && from != nil {
+		r.mu.Lock()
+		from.waited()
+		r.mu.Unlock()
+	}
+	if err != nil {
+		r.fetcher.blocks.release(held)
+		return nil, err
+	}
+	return newView(r.fetcher.blocks, held, read), nil
+}
+
+// Close ends the Reader; Views stay valid. What is being fetched for this
+// version is given up unless another Reader has it open.
+func (r *Reader) Close() { r.close() }
+
+// acquire takes references on the blocks of read and starts what has to be
+// fetched. The stream is the one that read continues, if any.
+func (r *Reader) acquire(ctx context.Context, read span) ([]*block, *stream, error) {
+	r.mu.Lock()
+	ahead, from := r.window.request(read, r.fetcher.share(r, r.window.isWide()))
+	r.mu.Unlock()
+
+	d := &demand{
+		content:  r.content,
+		reader:   r.number,
+		first:    read.low / blockSize,
+		last:     (read.high - 1) / blockSize,
+		ahead:    ahead,
+		parallel: r.fetcher.parallel,
+	}
+	if err := r.fetcher.blocks.acquire(ctx, d); err != nil {
+		return nil, nil, err
+	}
+	for _, run := range d.runs {
+		r.fetcher.start(r.content, run)
+	}
+	if from != nil {
+		r.mu.Lock()
+		from.placed(d.until)
+		if d.missed {
+			from.missed(read, r.version.Size)
+		}
+		r.mu.Unlock()
+	}
+	return d.held, from, nil
+}
+
+// wait returns when all blocks are ready or one has failed. waited tells
+// whether they were not ready yet.
+func wait(ctx context.Context, held []*block) (waited bool, err error) {
+	for _, k := range held {
+		select {
+		case <-k.done:
+		default:
+			waited = true
+			select {
+			case <-k.done:
+			case <-ctx.Done():
+				return true, context.Cause(ctx)
+			}
+		}
+		if k.err != nil {
+			return waited, k.err
+		}
+	}
+	return waited, nil
+}
