@@ -1,0 +1,109 @@
+package config
+
+import (
+	"context"
+	"fmt"
+	"io"
+)
+
+const sourceAbout = `SOURCE is BUCKET, BUCKET/PREFIX or s3://BUCKET/PREFIX.
+`
+
+const keysAbout = `Keys are looked for in --config, then in NCLOUD_ACCESS_KEY and NCLOUD_SECRET_KEY,
+~/.ncloud/configure, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and
+~/.aws/credentials. They are never options.
+`
+
+const optionsAbout = `Every option also works as -o name=value, as NCLOUDFS_NAME in the environment
+(NCLOUDFS_READ_ONLY=true) and as a line "name: value" of the --config file.
+A flag wins over -o, -o over the environment, the environment over the file.
+`
+
+// commands are what the program can do, in the order of its help.
+func (a *App) commands() []*command {
+	return []*command{
+		{name: "mount", args: []string{"SOURCE", "MOUNTPOINT"},
+			usage:   "mount a bucket, or what lies below a prefix of it",
+			about:   "Mounts SOURCE on the empty directory MOUNTPOINT and goes to the background once\nit answers.\n" + sourceAbout + "\n" + keysAbout + "\n" + optionsAbout,
+			options: mountOptions(), examples: `ncloudfs mount my-bucket /mnt/bucket
+ncloudfs mount my-bucket/photos /mnt/photos --read-only
+ncloudfs mount -f -o uid=1000,umask=077 my-bucket ~/bucket
+ncloudfs mount --endpoint http://127.0.0.1:9000 --region us-east-1 test /mnt/test
+`, run: a.runMount},
+		{name: "umount", args: []string{"MOUNTPOINT"},
+			usage: "finish uploads, then unmount",
+			about: "Waits until everything written is in the bucket, then unmounts.\n",
+			run:   func(ctx context.Context, p *parsed) error { return a.Umount(ctx, &Umount{Mountpoint: p.args[0]}) }},
+		{name: "demo", args: []string{"MOUNTPOINT"},
+			usage:   "mount an emulated bucket: no account needed",
+			about:   "Keeps a bucket in a local directory, serves it on a loopback port with random\nkeys, and mounts it until Ctrl-C. What you write is there again next time.\n",
+			options: demoOptions(), examples: "mkdir demo-bucket && ncloudfs demo demo-bucket\n", run: a.runDemo},
+		{name: "doctor", args: []string{"SOURCE"},
+			usage:   "check keys, clock, endpoint and what the keys may do",
+			about:   "Goes through what a mount needs and says what to do about what is missing.\nIt writes, reads and deletes one small object below .ncloudfs-doctor-*/, unless\n--read-only. Exit code 1 when something a mount needs is missing.\n" + sourceAbout + "\n" + keysAbout,
+			options: doctorOptions(), examples: "ncloudfs doctor my-bucket\n", run: a.runDoctor},
+		{name: "bucket ls", groupUsage: "the account's buckets",
+			usage:   "list the account's buckets",
+			about:   "Prints the name and creation time of every bucket the keys own.\n\n" + keysAbout,
+			options: bucketListOptions(), examples: "ncloudfs bucket ls --json\n", run: a.runBucketList},
+		{name: "version", usage: "print the version",
+			run: func(context.Context, *parsed) error {
+				_, err := fmt.Fprintln(a.Stdout, "ncloudfs", a.Version)
+				return err
+			}},
+	}
+}
+
+func (a *App) runMount(ctx context.Context, p *parsed) error {
+	source, err := ParseSource(p.args[0])
+	if err != nil {
+		return err
+	}
+	m, err := p.mount(source, p.args[1], a.LookupEnv)
+	if err != nil {
+		return err
+	}
+	return a.Mount(ctx, m)
+}
+
+func (a *App) runDemo(ctx context.Context, p *parsed) error {
+	m, err := p.mount(Source{Bucket: "demo"}, p.args[0], a.LookupEnv)
+	if err != nil {
+		return err
+	}
+	m.Foreground = true
+	return a.Demo(ctx, &Demo{Mount: m, Dir: p.demoDirectory(m)})
+}
+
+func (a *App) runDoctor(ctx context.Context, p *parsed) error {
+	source, err := ParseSource(p.args[0])
+	if err != nil {
+		return err
+	}
+	return a.Doctor(ctx, &Doctor{Source: source, Store: p.store, ReadOnly: p.readOnly, Log: p.log})
+}
+
+func (a *App) runBucketList(ctx context.Context, p *parsed) error {
+	return a.BucketList(ctx, &BucketList{Store: p.store, JSON: p.json, Log: p.log})
+}
+
+// runHelper runs a mount as mount(8) asks for it.
+func (l *commandLine) runHelper(ctx context.Context, args []string) error {
+	h, err := parseHelper(args)
+	if err != nil {
+		return err
+	}
+	l.sloppy = h.sloppy
+	if h.fake {
+		mount := *l.app
+		mount.Mount = func(context.Context, *Mount) error { return nil }
+		l.app, l.commands = &mount, mount.commands()
+	}
+	arranged, err := l.arrange(h.mountArgs())
+	if err != nil {
+		return err
+	}
+	c := l.cli()
+	c.Writer = io.Discard
+	return c.RunContext(ctx, arranged)
+}

@@ -1,0 +1,164 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/docker/go-units"
+
+	"ncloudfs/cache"
+	"ncloudfs/fs"
+	"ncloudfs/remote"
+)
+
+// Store says which service, with which keys. Remote.Credentials is set when
+// the keys stand in the --config file, or for --anonymous; otherwise package
+// remote looks for those of Profile.
+type Store struct {
+	Remote  remote.Options
+	Profile string // empty: the default one
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	Level slog.Level
+	JSON  bool
+}
+
+// Mount is a mount command. Client and Logger of the Options are main's to set.
+type Mount struct {
+	Source     Source
+	Mountpoint string // absolute
+	Foreground bool
+	Store      Store
+	Cache      cache.Options
+	FS         fs.Options
+	StateDir   string // absolute; made when needed
+	Log        Log
+}
+
+// Umount is an umount command.
+type Umount struct {
+	Mountpoint string
+}
+
+// Demo is a demo command: a mount of a bucket that Dir keeps.
+type Demo struct {
+	Mount *Mount
+	Dir   string // absolute
+}
+
+// Doctor is a doctor command.
+type Doctor struct {
+	Source   Source
+	Store    Store
+	ReadOnly bool // write nothing
+	Log      Log
+}
+
+// BucketList is a `bucket ls` command.
+type BucketList struct {
+	Store Store
+	JSON  bool
+	Log   Log
+}
+
+// completeStore believes what NAVER's own tools read, when the user names
+// neither endpoint nor region to this one.
+func (p *parsed) completeStore(lookup func(string) (string, bool)) {
+	r := &p.store.Remote
+	if r.Endpoint == "" && r.Region == "" {
+		r.Region, r.Endpoint = remote.EnvironmentEndpoint(func(name string) string {
+			v, _ := lookup(name)
+			return v
+		})
+	}
+}
+
+// checkCredentials settles where keys come from.
+func (p *parsed) checkCredentials() error {
+	anonymous := p.store.Remote.Credentials.Anonymous
+	switch {
+	case anonymous && p.store.Profile != "":
+		return errors.New("--anonymous contradicts --profile: one sends no keys, the other says which")
+	case anonymous && p.file != nil && p.file.hasKeys():
+		return fmt.Errorf("--anonymous contradicts the keys in --config %s: remove one of them", p.file.path)
+	case p.file != nil && p.file.hasKeys() && p.store.Profile != "":
+		return fmt.Errorf("--profile contradicts the keys in --config %s: remove one of them", p.file.path)
+	case anonymous:
+		p.store.Remote.Credentials.Source = "--anonymous"
+	case p.file != nil && p.file.hasKeys():
+		p.store.Remote.Credentials = remote.Credentials{AccessKey: p.file.accessKey, SecretKey: p.file.secretKey, Source: p.file.path}
+	}
+	return nil
+}
+
+// mount completes what a mount needs and checks what contradicts.
+func (p *parsed) mount(source Source, mountpoint string, lookup func(string) (string, bool)) (*Mount, error) {
+	mountpoint, err := filepath.Abs(mountpoint)
+	if err != nil {
+		return nil, fmt.Errorf("mount point: %w", err)
+	}
+	state, err := stateDir(lookup)
+	if err != nil {
+		return nil, err
+	}
+	m := &Mount{Source: source, Mountpoint: mountpoint, Foreground: p.foreground, Store: p.store,
+		Cache: p.cache, FS: p.fs, StateDir: state, Log: p.log}
+	if m.Cache.Memory == 0 {
+		m.Cache.Memory = defaultMemory()
+	}
+	if m.Cache.Memory < 2*m.Cache.PartSize {
+		return nil, fmt.Errorf("--part-size %s does not fit: two parts must fit into --memory (%s)",
+			units.BytesSize(float64(m.Cache.PartSize)), units.BytesSize(float64(m.Cache.Memory)))
+	}
+	switch {
+	case m.Cache.StageDir != "":
+	case p.cacheDir != "":
+		m.Cache.StageDir = filepath.Join(p.cacheDir, "stage")
+	default:
+		m.Cache.StageDir = filepath.Join(state, "stage")
+	}
+	m.Cache.Bucket, m.Cache.Prefix, m.Cache.ReadOnly = source.Bucket, source.Prefix, p.readOnly
+	m.FS.Source, m.FS.ReadOnly = source.String(), p.readOnly
+	return m, nil
+}
+
+func (p *parsed) demoDirectory(m *Mount) string {
+	if p.demoDir != "" {
+		return p.demoDir
+	}
+	return filepath.Join(m.StateDir, "demo")
+}
+
+// stateDir returns where what must outlive the process is kept: not a cache,
+// which cleaners sweep.
+func stateDir(lookup func(string) (string, bool)) (string, error) {
+	if os.Geteuid() == 0 {
+		return "/var/lib/ncloudfs", nil
+	}
+	if dir, _ := lookup("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "ncloudfs"), nil
+	}
+	home, _ := lookup("HOME")
+	if !filepath.IsAbs(home) {
+		return "", errors.New("neither XDG_STATE_HOME nor HOME is set: set one, or give --stage-dir")
+	}
+	return filepath.Join(home, ".local/state/ncloudfs"), nil
+}
+
+// defaultMemory is a quarter of the cgroup's limit or the RAM, at most 192
+// MiB: with the program's own 50 MiB that stays under 256 MiB, and more makes
+// one sequential stream no faster (32 requests of 2 MiB in flight fill 64 MiB).
+func defaultMemory() int64 {
+	const most = 192 << 20
+	limit, err := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)()
+	if err != nil {
+		return most
+	}
+	return min(max(int64(min(limit, 1<<50))/4, minMemory), most)
+}

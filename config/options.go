@@ -1,0 +1,112 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	groupStore  = "Which bucket, with which keys"
+	groupView   = "How files look"
+	groupLocal  = "Memory and disk"
+	groupRun    = "Running and logging"
+	groupSource = "Where options come from"
+)
+
+// storeOptions are what every command that talks to the service understands.
+func storeOptions() options {
+	return options{
+		{name: "endpoint", group: groupStore, value: "URL", auto: "the region's", mute: true,
+			usage: "the service, e.g. https://kr.object.ncloudstorage.com", set: (*settings).setEndpoint},
+		{name: "region", group: groupStore, value: "NAME", auto: "kr",
+			usage: "kr, us, sg, jp, de, gov, gov2, fin; with --endpoint any name to sign with", set: (*settings).setRegion},
+		{name: "profile", group: groupStore, value: "NAME", auto: "DEFAULT",
+			usage: "section of ~/.ncloud/configure and ~/.aws/credentials that has the keys", set: (*settings).setProfile},
+		{name: "anonymous", group: groupStore,
+			usage: "send no keys: public buckets only", set: switchTo(func(s *settings) *bool { return &s.store.Remote.Credentials.Anonymous })},
+		{name: "retry-time", group: groupStore, value: "TIME", def: "5m",
+			usage: "how long a request is tried again before it fails", set: (*settings).setRetryTime},
+		{name: "config", group: groupSource, value: "FILE",
+			usage: "YAML file with options by name, and access-key and secret-key when its mode is 0600", set: setNothing},
+		{name: "log-level", group: groupRun, value: "LEVEL", def: "info",
+			usage: "debug, info, warn or error", set: (*settings).setLogLevel},
+	}
+}
+
+// viewOptions are how a mount looks and what it may use.
+func viewOptions() options {
+	return options{
+		{name: "read-only", group: groupView,
+			usage: "refuse every change", set: switchTo(func(s *settings) *bool { return &s.readOnly })},
+		{name: "uid", group: groupView, value: "USER", auto: "yours",
+			usage: "owner of files that carry none", set: (*settings).setUID},
+		{name: "gid", group: groupView, value: "GROUP", auto: "yours",
+			usage: "group of files that carry none", set: (*settings).setGID},
+		{name: "umask", group: groupView, value: "OCTAL", def: "022",
+			usage: "permissions taken from files that carry none", set: (*settings).setUmask},
+		{name: "allow-other", group: groupView,
+			usage: "let other users in, by the files' permissions", set: switchTo(func(s *settings) *bool { return &s.fs.AllowOther })},
+		{name: "attrs", group: groupView, value: "listing|exact", def: "listing",
+			usage: "listing: as listed; exact: ask for each mode, owner and time", set: (*settings).setAttrs},
+		{name: "metadata-ttl", group: groupView, value: "TIME", def: "60s",
+			usage: "how long what other clients change may go unseen", set: (*settings).setMetadataTTL},
+		{name: "memory", group: groupLocal, value: "SIZE", auto: "a quarter of what there is, at most 192M",
+			usage: "for cached data and uploads in flight", set: (*settings).setMemory},
+		{name: "stage-dir", group: groupLocal, value: "DIR", auto: "below the state directory",
+			usage: "where written data waits for its upload", set: (*settings).setStageDir},
+		{name: "stage-size", group: groupLocal, value: "SIZE", auto: "what the disk has free",
+			usage: "most of the disk that may be used for it", set: (*settings).setStageSize},
+		{name: "cache-dir", group: groupLocal, value: "DIR",
+			usage: "puts the stage into DIR/stage unless --stage-dir says otherwise", set: (*settings).setCacheDir},
+		{name: "part-size", group: groupLocal, value: "SIZE", def: "8M",
+			usage: "size of an upload's parts, a multiple of 4M", set: (*settings).setPartSize},
+		{name: "log-format", group: groupRun, value: "text|json", def: "text",
+			usage: "how log lines look", set: (*settings).setLogFormat},
+	}
+}
+
+func mountOptions() options {
+	return append(slices.Concat(storeOptions(), viewOptions()), &option{
+		name: "foreground", short: "f", group: groupRun,
+		usage: "stay here until Ctrl-C, log to the terminal", set: switchTo(func(s *settings) *bool { return &s.foreground })})
+}
+
+func demoOptions() options {
+	return append(viewOptions(), &option{
+		name: "dir", group: groupLocal, value: "DIR", auto: "below the state directory",
+		usage: "where the emulated bucket is kept", set: (*settings).setDemoDir},
+		storeOptions().find("config"), storeOptions().find("log-level"))
+}
+
+func doctorOptions() options {
+	return append(storeOptions(), viewOptions().find("read-only"))
+}
+
+func bucketListOptions() options {
+	return append(storeOptions(), &option{
+		name: "json", group: groupRun, usage: "print JSON", set: switchTo(func(s *settings) *bool { return &s.json })})
+}
+
+// allOptions are the names that a configuration file may hold: it is shared
+// by all commands, so that each ignores what only another understands.
+func allOptions() options {
+	return slices.Concat(mountOptions(), demoOptions(), bucketListOptions())
+}
+
+// switchTo makes the set function of a switch.
+func switchTo(field func(*settings) *bool) func(*settings, string) error {
+	return func(s *settings, v string) error {
+		b, err := parseSwitch(v)
+		if err == nil {
+			*field(s) = b
+		}
+		return err
+	}
+}
+
+// setNothing is for options that say where others come from.
+func setNothing(*settings, string) error { return nil }
+
+// always is a metadata TTL of 0: as short as can be, since 0 in
+// cache.Options means the default.
+const always = time.Nanosecond

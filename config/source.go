@@ -1,0 +1,55 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"ncloudfs/remote"
+)
+
+// Source is what is mounted: a bucket, or the keys below a prefix of it.
+type Source struct {
+	Bucket string
+	Prefix string // empty, or ends in "/"
+}
+
+// String returns the source as mountinfo and the log show it.
+func (s Source) String() string {
+	return strings.TrimSuffix("s3://"+s.Bucket+"/"+s.Prefix, "/")
+}
+
+// bucketName is looser than NAVER's rule (3 to 63 small letters, digits,
+// hyphens and dots), because other services have older, odder names.
+var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
+
+// ParseSource reads BUCKET[/PREFIX] or s3://BUCKET[/PREFIX].
+func ParseSource(text string) (Source, error) {
+	rest, isURL := strings.CutPrefix(text, "s3://")
+	switch {
+	case strings.HasPrefix(rest, "@"):
+		return Source{}, errors.New(`source "@" (every bucket of the account) is not supported yet: name one bucket`)
+	case !isURL && strings.Contains(rest, "://"):
+		return Source{}, errors.New("source must be BUCKET[/PREFIX] or s3://BUCKET[/PREFIX]: give the service's address as --endpoint")
+	}
+	bucket, prefix, _ := strings.Cut(rest, "/")
+	if !bucketName.MatchString(bucket) {
+		return Source{}, fmt.Errorf("source %q: %q is not the name of a bucket: give BUCKET[/PREFIX] or s3://BUCKET[/PREFIX]", text, bucket)
+	}
+	prefix = strings.TrimSuffix(prefix, "/")
+	if prefix == "" {
+		return Source{Bucket: bucket}, nil
+	}
+	for name := range strings.SplitSeq(prefix, "/") {
+		if name == "" || name == "." || name == ".." || !utf8.ValidString(name) {
+			return Source{}, fmt.Errorf("source %q: the prefix must be names in UTF-8 joined by single slashes, none of them . or ..", text)
+		}
+	}
+	prefix += "/"
+	if len(prefix) >= remote.MaxKeyLength {
+		return Source{}, fmt.Errorf("source: the prefix has %d bytes, a key has at most %d", len(prefix), remote.MaxKeyLength)
+	}
+	return Source{Bucket: bucket, Prefix: prefix}, nil
+}
