@@ -1,0 +1,84 @@
+package remote
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Bucket is one bucket of the account.
+type Bucket struct {
+	Name    string
+	Created time.Time // UTC
+}
+
+// Buckets returns the account's buckets (at most 1000 exist).
+func (c *Client) Buckets(ctx context.Context) ([]Bucket, error) {
+	k := &call{op: "LIST BUCKETS", method: http.MethodGet}
+	var buckets []Bucket
+	k.accept = func(a *answer) error {
+		var doc struct {
+			XMLName xml.Name `xml:"ListAllMyBucketsResult"`
+			Bucket  []struct {
+				Name         string
+				CreationDate string
+			} `xml:"Buckets>Bucket"`
+		}
+		if err := a.decode(k, &doc); err != nil {
+			return err
+		}
+		buckets = nil
+		for _, b := range doc.Bucket {
+			created, ok := parseTime([]byte(b.CreationDate))
+			if b.Name == "" || !ok {
+				return fmt.Errorf("%w: bucket %q of %q", errMalformed, b.Name, b.CreationDate)
+			}
+			buckets = append(buckets, Bucket{b.Name, created})
+		}
+		return nil
+	}
+	if err := c.do(ctx, k); err != nil {
+		return nil, err
+	}
+	return buckets, nil
+}
+
+// HeadBucket asks whether a bucket is there and may be used.
+func (c *Client) HeadBucket(ctx context.Context, bucket string) error {
+	return c.do(ctx, bucketCall("HEAD BUCKET", http.MethodHead, bucket))
+}
+
+// MakeBucket makes a bucket with a canned ACL (empty: private). When an
+// attempt's answer was lost and the next says that the bucket exists, the
+// account's own list decides.
+func (c *Client) MakeBucket(ctx context.Context, bucket, acl string) error {
+	k := bucketCall("MAKE BUCKET", http.MethodPut, bucket)
+	k.header = http.Header{}
+	setACL(k.header, acl)
+	err := c.do(ctx, k)
+	if code := CodeOf(err); k.attempts > 1 && (code == BucketAlreadyExists || code == BucketAlreadyOwnedByYou) {
+		buckets, listErr := c.Buckets(ctx)
+		for _, b := range buckets {
+			if listErr == nil && b.Name == bucket {
+				return nil
+			}
+		}
+	}
+	return err
+}
+
+// RemoveBucket removes an empty bucket.
+func (c *Client) RemoveBucket(ctx context.Context, bucket string) error {
+	k := bucketCall("REMOVE BUCKET", http.MethodDelete, bucket)
+	err := c.do(ctx, k)
+	if CodeOf(err) == NoSuchBucket && k.attempts > 1 {
+		return nil // an attempt whose answer was lost
+	}
+	return err
+}
+
+func bucketCall(op, method, bucket string) *call {
+	return &call{op: op, path: Path{Bucket: bucket}, method: method, bucket: true}
+}

@@ -1,0 +1,253 @@
+package remote
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// emptySHA256 is the SHA-256 of no bytes.
+const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// call is one operation: what is needed to build its request anew for every attempt.
+type call struct {
+	op     string
+	path   Path
+	method string
+	query  url.Values
+	header http.Header
+	body   io.ReaderAt // nil: none
+	size   int64       // of body, in bytes
+	signed bool        // sign the body's SHA-256: for small documents
+	digest bool        // send Content-MD5
+	object bool        // needs a key: without one it would be a bucket's operation
+	bucket bool        // needs a bucket: without one it would be the account's
+	list   bool        // is about a bucket; path.Key is the prefix, for messages
+
+	// accept takes a 2xx answer in, as part of the attempt: what it returns
+	// is the attempt's failure, and decides whether there is another.
+	accept func(*answer) error
+
+	md5      [md5.Size]byte // of body as it was last sent, with digest
+	attempts int            // begun so far
+	askFirst bool           // send Expect: 100-continue: an earlier body broke off
+	target   *url.URL       // where a redirect sent it; nil: the endpoint
+	hops     int            // redirects followed
+}
+
+// answer is a 2xx answer while it is taken in.
+type answer struct {
+	*http.Response
+	watch *watch
+	kept  bool // the body outlives the attempt; whoever has it closes it and the watch
+}
+
+// do makes the call, again while it fails in ways that pass, within the retry time.
+func (c *Client) do(ctx context.Context, k *call) error {
+	if err := k.check(); err != nil {
+		return err
+	}
+	r := retry{deadline: time.Now().Add(c.limits.retry)}
+	for {
+		k.attempts++
+		err := c.attempt(ctx, k, r.deadline)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return &Error{Op: k.op, Path: k.path, Err: context.Cause(ctx)}
+		}
+		e, ok := errors.AsType[*Error](err)
+		if !ok {
+			e = &Error{Op: k.op, Path: k.path, Err: err}
+		}
+		if k.redirected(e) {
+			continue
+		}
+		wait, again := r.next(e, time.Now())
+		if !again {
+			return e
+		}
+		c.log.Debug("trying again", "op", k.op, "path", k.path.String(), "error", e, "attempt", k.attempts, "wait", wait)
+		if err := sleep(ctx, wait); err != nil {
+			return &Error{Op: k.op, Path: k.path, Err: err}
+		}
+	}
+}
+
+// check refuses what no service could take.
+func (k *call) check() error {
+	if len(k.path.Key) > MaxKeyLength && !k.list {
+		return &Error{Op: k.op, Path: k.path, Code: KeyTooLong}
+	}
+	if k.path.Bucket == "" && (k.object || k.bucket || k.list) {
+		return &Error{Op: k.op, Path: k.path, Code: InvalidBucketName}
+	}
+	if k.object && k.path.Key == "" {
+		return &Error{Op: k.op, Path: k.path, Code: UserKeyMustBeSpecified}
+	}
+	for name, values := range k.header {
+		for _, v := range values {
+			if !validHeader(v) {
+				return &Error{Op: k.op, Path: k.path, Code: InvalidArgument,
+					Message: "HTTP cannot carry this value of " + name}
+			}
+		}
+	}
+	return nil
+}
+
+// validHeader reports whether HTTP carries s unchanged.
+func validHeader(s string) bool {
+	return s == strings.Trim(s, " \t") && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
+
+// attempt sends the call once.
+func (c *Client) attempt(ctx context.Context, k *call, deadline time.Time) error {
+	w := newWatch(ctx, c.limits, k.size == 0, deadline)
+	src := &source{body: k.body, size: k.size, watch: w}
+	req, err := c.request(w.ctx, k, src)
+	if err != nil {
+		w.stop()
+		return err
+	}
+	resp, err := c.transport.RoundTrip(req)
+	src.detach()
+	if err != nil {
+		defer w.stop()
+		return c.failed(k, src, w, err)
+	}
+	w.answered()
+	a := &answer{Response: resp, watch: w}
+	resp.Body = &watchedBody{ReadCloser: resp.Body, watch: w}
+	defer func() {
+		if !a.kept {
+			drain(resp.Body)
+			w.stop()
+		}
+	}()
+	if skew, ok := skewOf(resp.Header); ok {
+		c.skew.Store(&skew)
+	}
+	if resp.StatusCode/100 != 2 {
+		e := errorOf(k, resp)
+		if resp.StatusCode == http.StatusTemporaryRedirect {
+			e.Err = k.follow(c.endpoint, resp)
+		}
+		return e
+	}
+	if k.accept == nil {
+		return nil
+	}
+	return k.wrap(k.accept(a), resp)
+}
+
+// wrap makes the error of an answer that could not be taken in.
+func (k *call) wrap(err error, resp *http.Response) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return &Error{Op: k.op, Path: k.path, Status: resp.StatusCode,
+		RequestID: resp.Header.Get("x-amz-request-id"), Err: err}
+}
+
+// failed makes the error of an attempt that got no answer.
+func (c *Client) failed(k *call, src *source, w *watch, err error) error {
+	if src.sent() {
+		k.askFirst = true
+	}
+	if cause := w.cause(); cause != nil {
+		err = cause
+	}
+	if srcErr := src.failure(); srcErr != nil {
+		err = &sourceError{srcErr}
+	}
+	return &Error{Op: k.op, Path: k.path, Err: err, Hint: transportHint(err)}
+}
+
+// request builds and signs the request of one attempt.
+func (c *Client) request(ctx context.Context, k *call, src *source) (*http.Request, error) {
+	req := &http.Request{
+		Method: k.method, URL: c.url(k), Header: http.Header{}, Host: c.endpoint.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if k.target != nil {
+		req.Host = k.target.Host
+	}
+	for name, v := range k.header {
+		req.Header[name] = v
+	}
+	req.Header.Set("User-Agent", c.userAgent)
+	payload, err := k.payload(req.Header)
+	if err != nil {
+		return nil, err
+	}
+	if k.size > 0 {
+		req.ContentLength = k.size
+		req.Body = src.reader()
+		req.GetBody = func() (io.ReadCloser, error) { return src.reader(), nil }
+	}
+	c.signer.sign(req, payload, time.Now())
+	if k.askFirst {
+		req.Header.Set("Expect", "100-continue")
+	}
+	return req.WithContext(httptrace.WithClientTrace(ctx, src.watch.trace())), nil
+}
+
+// payload hashes the body as the call asks, sets Content-MD5, and returns
+// what to sign as its SHA-256.
+func (k *call) payload(h http.Header) (string, error) {
+	if k.body == nil {
+		return emptySHA256, nil
+	}
+	payload := unsignedPayload
+	if k.size == 0 {
+		payload = emptySHA256
+	}
+	if k.digest {
+		sum := md5.New()
+		if err := copyAll(sum, k.body, k.size); err != nil {
+			return "", &Error{Op: k.op, Path: k.path, Err: &sourceError{err}}
+		}
+		sum.Sum(k.md5[:0])
+		h.Set("Content-Md5", base64.StdEncoding.EncodeToString(k.md5[:]))
+	}
+	if k.signed {
+		sum := sha256.New()
+		if err := copyAll(sum, k.body, k.size); err != nil {
+			return "", &Error{Op: k.op, Path: k.path, Err: &sourceError{err}}
+		}
+		payload = hex.EncodeToString(sum.Sum(nil))
+	}
+	return payload, nil
+}
+
+// url is where the call goes: path style, and every byte of the names escaped.
+func (c *Client) url(k *call) *url.URL {
+	query := strings.ReplaceAll(k.query.Encode(), "+", "%20")
+	if k.target != nil {
+		u := *k.target
+		u.RawQuery = query
+		return &u
+	}
+	u := *c.endpoint
+	u.Path = "/" + k.path.Bucket
+	if k.path.Key != "" && !k.list {
+		u.Path += "/" + k.path.Key
+	}
+	u.RawPath = escapePath(u.Path)
+	u.RawQuery = query
+	return &u
+}

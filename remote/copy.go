@@ -1,0 +1,68 @@
+package remote
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"maps"
+	"net/http"
+)
+
+// CopyOptions says what a copy keeps of its source. The ACL is never kept.
+type CopyOptions struct {
+	IfMatch     ETag   // the source must be this version; empty: any
+	Replace     bool   // Meta and ContentType below replace the source's
+	Meta        Meta   // with Replace
+	ContentType string // with Replace
+	ACL         string // canned; empty: the service's default (private)
+}
+
+func (o CopyOptions) header(src Path) http.Header {
+	h := http.Header{}
+	if o.Replace {
+		h = PutOptions{ContentType: o.ContentType, Meta: o.Meta}.header()
+		h.Set("X-Amz-Metadata-Directive", "REPLACE")
+	} else {
+		h.Set("X-Amz-Metadata-Directive", "COPY")
+	}
+	h.Set("X-Amz-Copy-Source", "/"+escapePath(src.Bucket+"/"+src.Key))
+	if o.IfMatch != "" {
+		h.Set("X-Amz-Copy-Source-If-Match", quoteETag(o.IfMatch))
+	}
+	setACL(h, o.ACL)
+	return h
+}
+
+// Copy copies an object within the service (up to 5 GiB). The answer carries
+// no size: Size is -1, and HasMeta only set with Replace. An absent source is
+// NoSuchKey, another version than IfMatch is PreconditionFailed.
+func (c *Client) Copy(ctx context.Context, dst, src Path, o CopyOptions) (Object, error) {
+	k := &call{op: "COPY", path: dst, method: http.MethodPut, object: true, header: o.header(src)}
+	if src.Bucket == "" || src.Key == "" {
+		return Object{}, &Error{Op: k.op, Path: src, Code: UserKeyMustBeSpecified}
+	}
+	var copied Object
+	k.accept = func(a *answer) error {
+		var doc struct {
+			XMLName      xml.Name `xml:"CopyObjectResult"`
+			ETag         string
+			LastModified string
+		}
+		if err := a.decode(k, &doc); err != nil {
+			return err
+		}
+		if doc.ETag == "" {
+			return fmt.Errorf("%w: no ETag", errMalformed)
+		}
+		copied = Object{Path: dst, Size: -1, ETag: parseETag(doc.ETag), ModTime: a.date()}
+		if t, ok := parseTime([]byte(doc.LastModified)); ok {
+			copied.ModTime = t
+		}
+		if o.Replace {
+			copied.Meta, copied.HasMeta = maps.Clone(o.Meta), true
+			copied.ContentType = PutOptions{ContentType: o.ContentType}.contentType()
+		}
+		return nil
+	}
+	return copied, c.do(ctx, k)
+}

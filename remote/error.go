@@ -1,0 +1,190 @@
+package remote
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// ErrChanged says that the object is no longer the version that was asked for (412).
+var ErrChanged = errors.New("object changed")
+
+// ErrTooLarge says that the object, part, key or metadata is over the
+// service's limit.
+var ErrTooLarge = errors.New("too large")
+
+// Error is the failure of one operation.
+type Error struct {
+	Op        string // "GET", "PUT", "LIST", "COPY", ...
+	Path      Path
+	Code      Code
+	Status    int // HTTP status; 0 when no answer came
+	RequestID string
+	Message   string // the service's own words; may be empty
+	Hint      string // what to do about it, for people; may be empty
+	Err       error  // cause, when no (whole) answer came
+
+	retryAfter time.Duration // what the answer asked for; 0: nothing
+}
+
+// Error says what happened, to which path, and what to do about it.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if p := e.Path.String(); p != "" {
+		b.WriteByte(' ')
+		b.WriteString(printable(p))
+	}
+	sep := ": "
+	if e.Code != "" {
+		b.WriteString(sep + string(e.Code))
+	} else if e.Status != 0 {
+		b.WriteString(sep + strings.TrimSpace("HTTP "+strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)))
+	}
+	if e.Message != "" {
+		b.WriteString(sep + printable(e.Message))
+	}
+	if e.Err != nil {
+		b.WriteString(sep + e.Err.Error())
+	}
+	if e.Hint != "" {
+		b.WriteString(" (" + e.Hint + ")")
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is maps the service's codes to the sentinels that callers decide by.
+// NoSuchUpload is none of them: the object may well exist.
+func (e *Error) Is(target error) bool {
+	switch e.Code {
+	case NoSuchKey, NoSuchBucket:
+		return target == fs.ErrNotExist
+	case AccessDenied, InvalidAccessKeyID, SignatureDoesNotMatch, InvalidSecurity,
+		CredentialsNotSupported, InvalidObjectState:
+		return target == fs.ErrPermission
+	case BucketAlreadyExists, BucketAlreadyOwnedByYou:
+		return target == fs.ErrExist
+	case MethodNotAllowed, NotImplemented:
+		return target == errors.ErrUnsupported
+	case PreconditionFailed:
+		return target == ErrChanged
+	case EntityTooLarge, KeyTooLong, MetadataTooLarge:
+		return target == ErrTooLarge
+	}
+	return false
+}
+
+// CodeOf returns the code of the *Error in err's chain, "" when there is none.
+func CodeOf(err error) Code {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// errMalformed is the cause when an answer is not what the operation's is
+// documented to be: another kind of server, a captive portal.
+var errMalformed = errors.New("not the answer of an object store")
+
+// maxErrorBody bounds what is read of an error document, in bytes.
+const maxErrorBody = 64 << 10
+
+// errorOf makes the error of an answer whose status is not 2xx. It reads the body.
+func errorOf(k *call, resp *http.Response) *Error {
+	e := &Error{Op: k.op, Path: k.path, Status: resp.StatusCode}
+	if k.method != http.MethodHead {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+		var doc minio.ErrorResponse
+		if xml.Unmarshal(body, &doc) == nil {
+			e.Code, e.Message, e.RequestID = Code(doc.Code), doc.Message, doc.RequestID
+		}
+	}
+	e.finish(resp)
+	return e
+}
+
+// finish fills in what the answer's header tells.
+func (e *Error) finish(resp *http.Response) {
+	if e.Code == "" {
+		e.Code = codeOfStatus(resp.StatusCode, e.Path)
+	}
+	if e.RequestID == "" {
+		e.RequestID = resp.Header.Get("x-amz-request-id")
+	}
+	e.retryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	e.Hint = hint(e, resp)
+}
+
+// maxSkew is how far the clock may be off before the service refuses a
+// signature (Signature Version 4: 15 minutes).
+const maxSkew = 15 * time.Minute
+
+// hint says what a person can do about e; "" when there is nothing to say.
+func hint(e *Error, resp *http.Response) string {
+	region := resp.Header.Get("x-amz-bucket-region")
+	switch e.Code {
+	case RequestTimeTooSkewed, AccessDenied, SignatureDoesNotMatch:
+		if skew, ok := skewOf(resp.Header); ok && (skew.Abs() > maxSkew || e.Code == RequestTimeTooSkewed) {
+			return "clock: this machine is " + describeSkew(skew) + "; set its clock"
+		}
+	}
+	switch e.Code {
+	case SignatureDoesNotMatch:
+		return "the secret key does not belong to the access key, or the region is wrong"
+	case InvalidAccessKeyID:
+		return "no such access key at this endpoint: check the key, and that it is of this NAVER Cloud site (public, gov, fin)"
+	case AccessDenied:
+		return "the keys are not allowed to do this; check the key's permissions and the ACL"
+	case InvalidSecurity, CredentialsNotSupported:
+		return "the endpoint does not accept these keys"
+	case RequestTimeTooSkewed:
+		return "clock: set this machine's clock"
+	case NoSuchBucket:
+		return "check the name and the region; a bucket of the newer product Ncloud Storage is not at an Object Storage endpoint"
+	case AuthorizationHeaderMalformed, PermanentRedirect, Redirect, TemporaryRedirect:
+		if region != "" {
+			return "the bucket is in region " + region
+		}
+		return "the bucket is in another region: check region and endpoint"
+	}
+	return ""
+}
+
+// skewOf is this machine's clock less the server's, by the answer's Date
+// header; false when there is none.
+func skewOf(h http.Header) (time.Duration, bool) {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0, false
+	}
+	return time.Since(date), true
+}
+
+func describeSkew(d time.Duration) string {
+	if d < 0 {
+		return d.Abs().Round(time.Second).String() + " behind the server"
+	}
+	return d.Round(time.Second).String() + " ahead of the server"
+}
+
+// printable returns s, quoted when a terminal or a log could misread it.
+func printable(s string) string {
+	for _, r := range s {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return fmt.Sprintf("%q", s)
+		}
+	}
+	return s
+}
