@@ -1,0 +1,107 @@
+package emulator
+
+import (
+	"io"
+	"os"
+	"sync/atomic"
+)
+
+// blob is an immutable run of stored bytes, shared by every object and part
+// that holds a reference to it; the last one to let go removes it.
+type blob struct {
+	id   string // its file's name in a directory; empty in memory
+	size int64
+	data span
+	refs atomic.Int64
+}
+
+// span is where the bytes of a blob are. Bytes that are generated instead of
+// kept would be another one.
+type span interface {
+	writeTo(w io.Writer, off, n int64) error // the range is within the blob
+	remove()
+}
+
+// sink takes the bytes of a blob that is being written.
+type sink interface {
+	io.Writer
+	finish() (id string, data span, err error) // the blob has no references yet
+	abandon()
+}
+
+// heapSpan keeps small objects.
+type heapSpan []byte
+
+func (h heapSpan) writeTo(w io.Writer, off, n int64) error {
+	_, err := w.Write(h[off : off+n])
+	return err
+}
+
+func (h heapSpan) remove() {}
+
+// fileSpan is a stretch of a file that can be opened again by its name.
+type fileSpan struct {
+	name  string
+	start int64
+	drop  func()
+}
+
+// writeTo lets w use sendfile: it gets a file with its own offset.
+func (f *fileSpan) writeTo(w io.Writer, off, n int64) error {
+	file, err := os.Open(f.name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	if _, err := file.Seek(f.start+off, io.SeekStart); err != nil {
+		return err
+	}
+	_, err = io.CopyN(w, file, n)
+	return err
+}
+
+func (f *fileSpan) remove() { f.drop() }
+
+// content is the bytes of an object: its parts, one after another.
+type content []*blob
+
+func (c content) size() int64 {
+	var n int64
+	for _, b := range c {
+		n += b.size
+	}
+	return n
+}
+
+func (c content) retain() {
+	for _, b := range c {
+		b.refs.Add(1)
+	}
+}
+
+func (c content) release() {
+	for _, b := range c {
+		if b.refs.Add(-1) == 0 {
+			b.data.remove()
+		}
+	}
+}
+
+// writeTo writes n bytes from off on.
+func (c content) writeTo(w io.Writer, off, n int64) error {
+	for _, b := range c {
+		if n == 0 {
+			break
+		}
+		if off >= b.size {
+			off -= b.size
+			continue
+		}
+		piece := min(n, b.size-off)
+		if err := b.data.writeTo(w, off, piece); err != nil {
+			return err
+		}
+		off, n = 0, n-piece
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package emulator
+
+import (
+	"net/http"
+	"time"
+)
+
+const defaultLateWork = 5 * time.Second
+
+func (r *request) has(e Effect) bool { return r.fault != nil && r.fault.Effect == e }
+
+// misbehave applies the faults that come before the work. An error is the
+// answer.
+func (r *request) misbehave() error {
+	switch {
+	case r.has(Refuse):
+		return r.fault.refusal()
+	case r.has(ErrorBody):
+		e := r.fault.refusal()
+		e.status = http.StatusOK
+		return e
+	case r.has(StallHeader):
+		r.stall()
+	}
+	return nil
+}
+
+// stall waits until the fault is removed, the client goes away or the server
+// is closed.
+func (r *request) stall() {
+	// net/http notices that the client went away only while it may read.
+	select {
+	case <-r.fault.removed:
+	case <-r.Context().Done():
+	case <-r.server.done:
+	}
+}
+
+// ready is called by every operation that changes something, between taking
+// the request and doing the work: here a LoseLate request loses its client.
+// An error means that the server was closed meanwhile.
+func (r *request) ready() error {
+	if !r.has(LoseLate) {
+		return nil
+	}
+	r.answer.hangUp()
+	after := r.fault.After
+	if after == 0 {
+		after = defaultLateWork
+	}
+	t := time.NewTimer(after)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-r.server.done:
+		return refuse("ServiceUnavailable", "the server was closed")
+	}
+}
