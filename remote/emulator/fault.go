@@ -14,7 +14,8 @@ const (
 	Refuse Effect = "refuse"
 	// StallHeader answers nothing, and does nothing, until the rule is
 	// removed, the client goes away or the server is closed; then the
-	// request is served as if it had just come.
+	// request is served as if it had just come. That the client of a request
+	// with a body went away is not noticed.
 	StallHeader Effect = "stall-header"
 	// StallBody stops after Bytes bytes of the answer's body until the rule
 	// is removed, the client goes away or the server is closed.
@@ -33,6 +34,14 @@ const (
 	// Delay does the work at once and answers After later.
 	Delay Effect = "delay"
 )
+
+func (e Effect) known() bool {
+	switch e {
+	case Refuse, StallHeader, StallBody, Cut, Corrupt, ErrorBody, Lose, LoseLate, Delay:
+		return true
+	}
+	return false
+}
 
 // Fault is a rule: requests that match it go wrong. An empty matching field
 // matches everything.

@@ -28,7 +28,6 @@ func (r *request) misbehave() error {
 // stall waits until the fault is removed, the client goes away or the server
 // is closed.
 func (r *request) stall() {
-	// net/http notices that the client went away only while it may read.
 	select {
 	case <-r.fault.removed:
 	case <-r.Context().Done():
