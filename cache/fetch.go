@@ -68,7 +68,9 @@ func (t *fetch) fill(ctx context.Context, rest []*block) ([]*block, error) {
 		}
 		t.fetcher.log.Debug("fetch again", slog.String("path", v.Path.String()),
 			slog.Int64("offset", rest[0].index*blockSize), slog.Int("try", try), slog.Any("error", err))
-		pause(ctx, firstPause<<max(try-1, 0))
+		if try > 0 { // a request that brought blocks is continued at once
+			pause(ctx, firstPause<<(try-1))
+		}
 	}
 }
 
