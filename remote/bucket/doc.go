@@ -1,0 +1,3 @@
+// Package bucket is the `ncloudfs bucket` commands: what the account has
+// besides objects.
+package bucket

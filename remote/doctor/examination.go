@@ -1,0 +1,240 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"ncloudfs/remote"
+)
+
+// Options says what is examined.
+type Options struct {
+	Remote   remote.Options
+	Bucket   string
+	Prefix   string // empty, or ends in "/"
+	ReadOnly bool   // write nothing
+	Out      io.Writer
+}
+
+// examination is one run of the doctor.
+type examination struct {
+	Options
+	client  *remote.Client
+	scratch remote.Path // the one object that is written
+	written bool        // it may be there
+	failed  int
+}
+
+// check is one line of the table: what was found, or what is wrong.
+type check struct {
+	name string
+	run  func(context.Context) (found string, err error)
+	// vital: without it the checks that follow cannot work either
+	vital bool
+}
+
+// Run checks one thing after the other and prints a line for each. The error
+// says how many a mount could not do without.
+func Run(ctx context.Context, o Options) error {
+	o.Remote = Impatient(o.Remote)
+	client, err := remote.New(o.Remote)
+	if err != nil {
+		return err
+	}
+	e := &examination{Options: o, client: client}
+	e.scratch = remote.Path{Bucket: o.Bucket, Key: o.Prefix + ".ncloudfs-doctor-" + rand.Text()[:12] + "/object"}
+	defer e.cleanUp(ctx)
+	return e.run(ctx)
+}
+
+func (e *examination) run(ctx context.Context) error {
+	checks := []check{
+		{"keys", e.checkKeys, true},
+		{"endpoint", e.checkEndpoint, true},
+		{"bucket", e.checkBucket, true},
+		{"list", e.checkList, true},
+	}
+	if !e.ReadOnly {
+		checks = append(checks,
+			check{"put", e.checkPut, true},
+			check{"get", e.checkGet, false},
+			check{"delete", e.checkDelete, false})
+	}
+	for i, c := range checks {
+		found, err := c.run(ctx)
+		if err == nil {
+			e.print("✓", c.name, found)
+			continue
+		}
+		e.failed++
+		e.print("✗", c.name, explained(err, e.Remote.Credentials).Error())
+		if c.vital || ctx.Err() != nil {
+			for _, skipped := range checks[i+1:] {
+				e.print("-", skipped.name, "not tried")
+			}
+			break
+		}
+	}
+	if e.failed > 0 {
+		return fmt.Errorf("%d of %d checks failed", e.failed, len(checks))
+	}
+	return nil
+}
+
+func (e *examination) print(mark, name, text string) {
+	fmt.Fprintf(e.Out, "%s %-9s %s\n", mark, name, strings.Join(strings.Fields(text), " "))
+}
+
+func (e *examination) checkKeys(context.Context) (string, error) {
+	k := e.Remote.Credentials
+	if k.Anonymous {
+		return "none are sent (--anonymous)", nil
+	}
+	return "from " + k.Source, nil
+}
+
+// maxSkew is how far the clock may be off before the service refuses
+// requests (RequestTimeTooSkewed).
+const maxSkew = 15 * time.Minute
+
+// checkEndpoint asks for the bucket, unsigned: whatever the answer is, it
+// shows that somebody answers and what time it is there.
+func (e *examination) checkEndpoint(ctx context.Context) (string, error) {
+	o := e.Remote
+	o.Credentials = remote.Credentials{Anonymous: true}
+	c, err := remote.New(o)
+	if err != nil {
+		return "", err
+	}
+	began := time.Now()
+	err = c.HeadBucket(ctx, e.Bucket)
+	if err != nil && statusOf(err) == 0 {
+		return "", err
+	}
+	found := fmt.Sprintf("%s answers after %s; region %s", c.Endpoint(), time.Since(began).Round(time.Millisecond), c.Region())
+	skew, known := c.ClockSkew()
+	switch {
+	case !known:
+		return found + "; it does not tell the time", nil
+	case skew.Abs() > maxSkew:
+		return "", fmt.Errorf("%s: set it, e.g. by timedatectl set-ntp true", describe(skew))
+	}
+	return found + "; " + describe(skew), nil
+}
+
+// statusOf returns the HTTP status of a failure, 0 when no answer came.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*remote.Error](err); ok {
+		return e.Status
+	}
+	return 0
+}
+
+// refused reports that the service answered that it has done nothing.
+func refused(err error) bool { s := statusOf(err); return s >= 400 && s < 500 }
+
+// describe says how far the clock is off, by a server's time in whole seconds.
+func describe(skew time.Duration) string {
+	switch {
+	case skew.Abs() < 2*time.Second:
+		return "the clocks agree"
+	case skew < 0:
+		return fmt.Sprintf("this machine's clock is %s behind", -skew.Round(time.Second))
+	}
+	return fmt.Sprintf("this machine's clock is %s ahead", skew.Round(time.Second))
+}
+
+// checkBucket tells a bucket that is not there from one that may not be
+// looked at: restricted keys may lack the right.
+func (e *examination) checkBucket(ctx context.Context) (string, error) {
+	err := e.client.HeadBucket(ctx, e.Bucket)
+	if remote.CodeOf(err) == remote.AccessDenied {
+		return "may not be asked for directly: listing will tell", nil
+	}
+	return e.Bucket + " is there", err
+}
+
+func (e *examination) checkList(ctx context.Context) (string, error) {
+	began := time.Now()
+	page, err := e.client.ListPage(ctx, remote.ListOptions{Bucket: e.Bucket, Prefix: e.Prefix, Delimiter: "/"})
+	if err != nil {
+		return "", err
+	}
+	more := ""
+	if page.Next != "" {
+		more = "the first "
+	}
+	return fmt.Sprintf("%s%d names in %s", more, len(page.Objects)+len(page.Prefixes), time.Since(began).Round(time.Millisecond)), nil
+}
+
+// content is what the scratch object holds: every byte there is.
+func content() []byte {
+	b := make([]byte, 256)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return b
+}
+
+func (e *examination) checkPut(ctx context.Context) (string, error) {
+	body := content()
+	_, err := e.client.Put(ctx, e.scratch, bytes.NewReader(body), int64(len(body)), remote.PutOptions{})
+	e.written = err == nil || !refused(err)
+	if errors.Is(err, remote.ErrTooLarge) {
+		return "", fmt.Errorf("%w: the prefix is too long", err)
+	}
+	if remote.CodeOf(err) == remote.AccessDenied {
+		return "", fmt.Errorf("%w: mount with --read-only, or get keys that may write", err)
+	}
+	return "wrote " + e.scratch.Key, err
+}
+
+func (e *examination) checkGet(ctx context.Context) (string, error) {
+	body, err := e.client.Get(ctx, e.scratch, remote.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	got, err := io.ReadAll(body)
+	if err != nil {
+		return "", err
+	}
+	if !bytes.Equal(got, content()) {
+		return "", fmt.Errorf("other bytes came back than were written: something on the way changes them; do not use it")
+	}
+	return "the same bytes came back", nil
+}
+
+func (e *examination) checkDelete(ctx context.Context) (string, error) {
+	if err := e.client.Delete(ctx, e.scratch); err != nil {
+		return "", fmt.Errorf("%w: files can be written but not removed", err)
+	}
+	_, err := e.client.Head(ctx, e.scratch)
+	if err == nil {
+		return "", errors.New("the object is still there after its deletion: is the bucket locked?")
+	}
+	if remote.CodeOf(err) != remote.NoSuchKey {
+		return "", err
+	}
+	e.written = false
+	return "gone again", nil
+}
+
+// cleanUp removes what was written, also after Ctrl-C and when the answer to
+// the put was lost.
+func (e *examination) cleanUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if !e.written {
+		return
+	}
+	if err := e.client.Delete(ctx, e.scratch); err != nil && remote.CodeOf(err) != remote.AccessDenied {
+		e.print("✗", "clean up", fmt.Sprintf("%v: remove %s yourself", err, e.scratch))
+	}
+}
