@@ -91,8 +91,8 @@ func (l *commandLine) cli() *cli.App {
 		}
 		made.Name = name
 		if groups[group] == nil {
-			groups[group] = &cli.Command{Name: group, HideHelpCommand: true, Usage: c.groupUsage,
-				Action: l.noCommand, OnUsageError: l.usageError}
+			groups[group] = &cli.Command{Name: group, Usage: c.groupUsage, HideHelpCommand: true,
+				CustomHelpTemplate: groupHelp, Action: l.noCommand, OnUsageError: l.usageError}
 			app.Commands = append(app.Commands, groups[group])
 		}
 		groups[group].Subcommands = append(groups[group].Subcommands, made)

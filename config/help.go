@@ -21,6 +21,15 @@ Try it without an account:
   mkdir demo-bucket && ncloudfs demo demo-bucket
 `
 
+// groupHelp is a urfave/cli template.
+const groupHelp = `ncloudfs {{.Name}} - {{.Usage}}
+
+Usage:{{$group := .Name}}{{range .VisibleCommands}}
+  {{printf "%-28s" (printf "ncloudfs %s %s" $group .Name)}}{{.Usage}}{{end}}
+
+  ncloudfs {{.Name}} COMMAND --help
+`
+
 // synopsis is the usage line.
 func (c *command) synopsis() string {
 	words := []string{"ncloudfs", c.name}

@@ -151,14 +151,13 @@ func stateDir(lookup func(string) (string, bool)) (string, error) {
 	return filepath.Join(home, ".local/state/ncloudfs"), nil
 }
 
-// defaultMemory is a quarter of the cgroup's limit or the RAM, at most 192
-// MiB: with the program's own 50 MiB that stays under 256 MiB, and more makes
+// defaultMemory is a quarter of the cgroup's limit or the RAM, at most 160
+// MiB: with the program's own needs that stays under 256 MiB, and more makes
 // one sequential stream no faster (32 requests of 2 MiB in flight fill 64 MiB).
 func defaultMemory() int64 {
-	const most = 192 << 20
 	limit, err := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)()
 	if err != nil {
-		return most
+		return maxDefaultMemory
 	}
-	return min(max(int64(min(limit, 1<<50))/4, minMemory), most)
+	return min(max(int64(min(limit, 1<<50))/4, minMemory), maxDefaultMemory)
 }

@@ -50,7 +50,7 @@ func viewOptions() options {
 			usage: "listing: as listed; exact: ask for each mode, owner and time", set: (*settings).setAttrs},
 		{name: "metadata-ttl", group: groupView, value: "TIME", def: "60s",
 			usage: "how long what other clients change may go unseen", set: (*settings).setMetadataTTL},
-		{name: "memory", group: groupLocal, value: "SIZE", auto: "a quarter of what there is, at most 192M",
+		{name: "memory", group: groupLocal, value: "SIZE", auto: "a quarter of what there is, at most 160M",
 			usage: "for cached data and uploads in flight", set: (*settings).setMemory},
 		{name: "stage-dir", group: groupLocal, value: "DIR", auto: "below the state directory",
 			usage: "where written data waits for its upload", set: (*settings).setStageDir},

@@ -70,7 +70,7 @@ func (s *settings) setRetryTime(v string) error {
 	if err == nil && d < time.Second {
 		err = errors.New("must be at least 1s")
 	}
-	s.store.Remote.RetryTime, s.cache.RetryTime = d, d
+	s.store.Remote.RetryTime = d
 	return err
 }
 
@@ -119,10 +119,11 @@ func (s *settings) setUmask(v string) error {
 // Limits of sizes, in bytes. Below 32 MiB not even the parts of one upload
 // fit; a part has at most 5 GB (Object Storage guide: multipart upload).
 const (
-	minMemory   = 32 << 20
-	minPart     = 8 << 20
-	maxPart     = 1 << 30
-	partMeasure = 4 << 20
+	minMemory        = 32 << 20
+	maxDefaultMemory = 160 << 20
+	minPart          = 8 << 20
+	maxPart          = 1 << 30
+	partMeasure      = 4 << 20
 )
 
 func (s *settings) setMemory(v string) (err error) {

@@ -106,8 +106,8 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	if m.FS.UID != uint32(os.Getuid()) || m.FS.GID != uint32(os.Getgid()) || m.FS.Source != "s3://bucket" {
 		t.Errorf("fs: %+v", m.FS)
 	}
-	if c := m.Cache; c.Memory < minMemory || c.Memory > 192<<20 || c.PartSize != 8<<20 || c.MetadataTTL != time.Minute ||
-		c.RetryTime != 5*time.Minute || c.Bucket != "bucket" || !filepath.IsAbs(c.StageDir) {
+	if c := m.Cache; c.Memory < minMemory || c.Memory > maxDefaultMemory || c.PartSize != 8<<20 || c.MetadataTTL != time.Minute ||
+		m.Store.Remote.RetryTime != 5*time.Minute || c.Bucket != "bucket" || !filepath.IsAbs(c.StageDir) {
 		t.Errorf("cache: %+v", c)
 	}
 }

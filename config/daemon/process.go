@@ -35,10 +35,11 @@ func NoCore() error {
 // streams, measured as resident memory less the window.
 const overhead = 48 << 20
 
-// LimitMemory makes the garbage collector keep the process near cache bytes
-// and the program's own need. GOMEMLIMIT, where set, is believed instead.
+// LimitMemory makes the garbage collector keep the heap within the share of
+// the cache's bytes that package cache has on it, which is half, and the
+// program's own need. GOMEMLIMIT, where set, is believed instead.
 func LimitMemory(cache int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(cache + overhead)
+		debug.SetMemoryLimit(cache/2 + overhead)
 	}
 }
