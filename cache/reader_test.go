@@ -419,6 +419,9 @@ func TestAnyReadsReturnTheObjectsBytes(t *testing.T) {
 		}
 		f := b.fetcher(t, FetcherOptions{Parallel: 4}, minLimit)
 		defer f.Close()
+		if rapid.Bool().Draw(rt, "heap") {
+			f.blocks.arena = &arena{} // the race detector sees only the heap
+		}
 		var readers sync.WaitGroup
 		for range rapid.IntRange(1, 4).Draw(rt, "readers") {
 			v := rapid.SampledFrom(versions).Draw(rt, "version")
