@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/docker/go-units"
 
 	"ncloudfs/cache"
+	"ncloudfs/config/daemon"
 	"ncloudfs/fs"
 	"ncloudfs/remote"
 )
@@ -23,12 +23,6 @@ type Store struct {
 	Profile string // empty: the default one
 }
 
-// Log says what is logged, and how.
-type Log struct {
-	Level slog.Level
-	JSON  bool
-}
-
 // Mount is a mount command. Client and Logger of the Options are main's to set.
 type Mount struct {
 	Source     Source
@@ -38,7 +32,7 @@ type Mount struct {
 	Cache      cache.Options
 	FS         fs.Options
 	StateDir   string // absolute; made when needed
-	Log        Log
+	Log        daemon.LogOptions
 }
 
 // Umount is an umount command.
@@ -57,14 +51,14 @@ type Doctor struct {
 	Source   Source
 	Store    Store
 	ReadOnly bool // write nothing
-	Log      Log
+	Log      daemon.LogOptions
 }
 
 // BucketList is a `bucket ls` command.
 type BucketList struct {
 	Store Store
 	JSON  bool
-	Log   Log
+	Log   daemon.LogOptions
 }
 
 // completeStore believes what NAVER's own tools read, when the user names

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/go-units"
 
 	"ncloudfs/cache"
+	"ncloudfs/config/daemon"
 	"ncloudfs/fs"
 	"ncloudfs/remote"
 )
@@ -25,7 +26,7 @@ type settings struct {
 	store      Store
 	fs         fs.Options
 	cache      cache.Options
-	log        Log
+	log        daemon.LogOptions
 	cacheDir   string
 	demoDir    string
 	readOnly   bool

@@ -1,8 +1,8 @@
 package daemon
 
 import (
-	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"log/syslog"
 	"os"
@@ -17,93 +17,58 @@ type LogOptions struct {
 	JSON  bool // lines of JSON instead of key=value
 }
 
-func (o LogOptions) handler(w interface{ Write([]byte) (int, error) }, timed bool) slog.Handler {
-	ho := &slog.HandlerOptions{Level: o.Level}
-	if !timed {
-		ho.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
-				return slog.Attr{}
-			}
-			return a
-		}
-	}
-	if o.JSON {
-		return slog.NewJSONHandler(w, ho)
-	}
-	return slog.NewTextHandler(w, ho)
+// Log is where the process logs to.
+type Log struct {
+	*slog.Logger
+
+	// File takes what is written to the standard error once the process is
+	// in the background: a crash. It is the log itself where the machine has
+	// no system log. In the foreground it is the standard error.
+	File *os.File
 }
 
-// Terminal logs to the standard error.
-func Terminal(o LogOptions) *slog.Logger {
-	return slog.New(o.handler(os.Stderr, true))
+// OpenLog opens the log: the standard error in the foreground, that is without
+// a parent, else the system's log, else a file below stateDir. Directory and
+// file are for their owner only.
+func OpenLog(o LogOptions, parent *Parent, stateDir string) (*Log, error) {
+	if parent == nil {
+		return &Log{slog.New(o.handler(os.Stderr, nil)), os.Stderr}, nil
+	}
+	file, err := openLogFile(stateDir)
+	if err != nil {
+		return nil, err
+	}
+	if w, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "ncloudfs"); err == nil {
+		return &Log{slog.New(newSystemLog(o, w)), file}, nil
+	}
+	return &Log{slog.New(o.handler(file, nil)), file}, nil
 }
 
-// System logs to the system's log where there is one, else to the file, which
-// is below stateDir and the caller's to close; it also takes what is written
-// to the standard error. Directory and file are for their owner only.
-func System(o LogOptions, stateDir string) (*slog.Logger, *os.File, error) {
+// Close closes the log's file.
+func (l *Log) Close() error {
+	if l.File == os.Stderr {
+		return nil
+	}
+	return l.File.Close()
+}
+
+func openLogFile(stateDir string) (*os.File, error) {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("log file: %w: make %s writable or set XDG_STATE_HOME", err, stateDir)
+		return nil, fmt.Errorf("log file: %w: make the directory writable, or set XDG_STATE_HOME to one that is", err)
 	}
 	name := filepath.Join(stateDir, "ncloudfs.log")
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, nil, fmt.Errorf("log file: %w", err)
+		return nil, fmt.Errorf("log file: %w", err)
 	}
-	if w, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "ncloudfs"); err == nil {
-		return slog.New(newSystemLog(o, w)), file, nil
+	return file, nil
+}
+
+// handler writes records to w.
+func (o LogOptions) handler(w io.Writer, replace func([]string, slog.Attr) slog.Attr) slog.Handler {
+	ho := &slog.HandlerOptions{Level: o.Level, ReplaceAttr: replace}
+	if o.JSON {
+		return slog.NewJSONHandler(w, ho)
 	}
-	return slog.New(o.handler(file, true)), file, nil
-}
-
-// systemLog is a slog.Handler that gives each record the severity of its
-// level. The system's log adds time and severity itself.
-type systemLog struct {
-	debug, info, warning, err slog.Handler
-}
-
-// severity is one way to write to the system's log.
-type severity func(string) error
-
-func (s severity) Write(line []byte) (int, error) { return len(line), s(string(line)) }
-
-func newSystemLog(o LogOptions, w *syslog.Writer) *systemLog {
-	return &systemLog{
-		debug:   o.handler(severity(w.Debug), false),
-		info:    o.handler(severity(w.Info), false),
-		warning: o.handler(severity(w.Warning), false),
-		err:     o.handler(severity(w.Err), false),
-	}
-}
-
-func (l *systemLog) at(level slog.Level) slog.Handler {
-	switch {
-	case level >= slog.LevelError:
-		return l.err
-	case level >= slog.LevelWarn:
-		return l.warning
-	case level >= slog.LevelInfo:
-		return l.info
-	}
-	return l.debug
-}
-
-func (l *systemLog) Enabled(ctx context.Context, level slog.Level) bool {
-	return l.at(level).Enabled(ctx, level)
-}
-
-func (l *systemLog) Handle(ctx context.Context, r slog.Record) error {
-	return l.at(r.Level).Handle(ctx, r)
-}
-
-func (l *systemLog) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return l.each(func(h slog.Handler) slog.Handler { return h.WithAttrs(attrs) })
-}
-
-func (l *systemLog) WithGroup(name string) slog.Handler {
-	return l.each(func(h slog.Handler) slog.Handler { return h.WithGroup(name) })
-}
-
-func (l *systemLog) each(f func(slog.Handler) slog.Handler) *systemLog {
-	return &systemLog{debug: f(l.debug), info: f(l.info), warning: f(l.warning), err: f(l.err)}
+	return slog.NewTextHandler(w, ho)
 }
