@@ -170,7 +170,7 @@ func (a *ACL) document() ([]byte, error) {
 			ID          string
 			DisplayName string `xml:",omitempty"`
 		}
-		Grants []grantXML `xml:"AccessControlList>Grant"`
+		List struct{ Grant []grantXML } `xml:"AccessControlList"`
 	}{}
 	doc.Owner.ID, doc.Owner.DisplayName = a.Owner.ID, a.Owner.DisplayName
 	for _, g := range a.Grants {
@@ -182,7 +182,7 @@ func (a *ACL) document() ([]byte, error) {
 		case e.Email != "":
 			e.Type = "AmazonCustomerByEmail"
 		}
-		doc.Grants = append(doc.Grants, grantXML{e, g.Permission})
+		doc.List.Grant = append(doc.List.Grant, grantXML{e, g.Permission})
 	}
 	return xml.Marshal(doc)
 }

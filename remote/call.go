@@ -174,7 +174,7 @@ func (c *Client) failed(k *call, src *source, w *watch, err error) error {
 	if srcErr := src.failure(); srcErr != nil {
 		err = &sourceError{srcErr}
 	}
-	return &Error{Op: k.op, Path: k.path, Err: err, Hint: transportHint(err)}
+	return &Error{Op: k.op, Path: k.path, Err: err}
 }
 
 // request builds and signs the request of one attempt.

@@ -81,7 +81,7 @@ func classifyCause(err error) class {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return final
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, errRedirect) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, errRedirect) || errors.Is(err, http.ErrSchemeMismatch) {
 		return final
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
@@ -91,23 +91,6 @@ func classifyCause(err error) class {
 		return few
 	}
 	return passing
-}
-
-// transportHint says what a person can do about an unanswered request.
-func transportHint(err error) string {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "the server's certificate is not trusted: name its CA in SSL_CERT_FILE or AWS_CA_BUNDLE, or check the clock"
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return "the server does not speak TLS on this port: is the endpoint http://?"
-	}
-	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-		return "no such host: check the endpoint"
-	}
-	if _, ok := errors.AsType[*sourceError](err); ok {
-		return ""
-	}
-	return "is the endpoint right, and does the network reach it?"
 }
 
 // retryAfter reads a Retry-After header: seconds, or a date.
