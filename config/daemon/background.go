@@ -40,13 +40,13 @@ func Start(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("start in the background: %w", err)
 	}
-	defer context.AfterFunc(ctx, func() { child.Process.Signal(unix.SIGTERM) })()
+	defer context.AfterFunc(ctx, func() { _ = child.Process.Signal(unix.SIGTERM) })()
 	said, _ := io.ReadAll(ours)
 	if string(said) == readyWord {
 		return child.Process.Release()
 	}
 	if reason, ok := strings.CutPrefix(string(said), failedWord); ok {
-		child.Wait()
+		_ = child.Wait() // it has said why it failed
 		return errors.New(reason)
 	}
 	return fmt.Errorf("the background process ended before the mount was ready: %w", child.Wait())

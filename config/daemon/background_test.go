@@ -71,7 +71,7 @@ func play(role, dir string) error {
 }
 
 // start starts the test binary as a child in a role.
-func start(t *testing.T, ctx context.Context, role, dir string) error {
+func start(ctx context.Context, t *testing.T, role, dir string) error {
 	t.Helper()
 	t.Setenv(roleVariable, role)
 	return Start(ctx, []string{"ncloudfs", dir})
@@ -91,7 +91,7 @@ func wait(t *testing.T, name string) string {
 
 func TestChildLivesOnInItsOwnSession(t *testing.T) {
 	dir := t.TempDir()
-	if err := start(t, t.Context(), "ready", dir); err != nil {
+	if err := start(t.Context(), t, "ready", dir); err != nil {
 		t.Fatal(err)
 	}
 	words := strings.Fields(wait(t, filepath.Join(dir, "running")))
@@ -116,10 +116,10 @@ func TestChildLivesOnInItsOwnSession(t *testing.T) {
 }
 
 func TestFailureOfTheChildIsTheParents(t *testing.T) {
-	if err := start(t, t.Context(), "fails", t.TempDir()); err == nil || err.Error() != "no such bucket" {
+	if err := start(t.Context(), t, "fails", t.TempDir()); err == nil || err.Error() != "no such bucket" {
 		t.Errorf("got %v", err)
 	}
-	if err := start(t, t.Context(), "dies", t.TempDir()); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+	if err := start(t.Context(), t, "dies", t.TempDir()); err == nil || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -127,7 +127,7 @@ func TestFailureOfTheChildIsTheParents(t *testing.T) {
 func TestStoppingTheParentStopsTheChild(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if err := start(t, ctx, "waits", t.TempDir()); err == nil {
+	if err := start(ctx, t, "waits", t.TempDir()); err == nil {
 		t.Error("ready although it was asked to stop")
 	}
 }
