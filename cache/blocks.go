@@ -84,7 +84,11 @@ func (b *Blocks) Store(v Version, data []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := b.contentLocked(v)
-	defer b.tidyLocked(c)
+	c.readers++ // lest making room drops c itself
+	defer func() {
+		c.readers--
+		b.tidyLocked(c)
+	}()
 	if len(b.queue) > 0 || b.pinned+v.Size+blockOverhead*(v.Size/blockSize+1) > b.limit {
 		return
 	}
@@ -157,14 +161,17 @@ func (b *Blocks) open(v Version) *content {
 	return c
 }
 
-// close takes back one open. After the last one, what is still being fetched
-// fails with why, and close returns those fetches for the caller to cancel.
+// close takes back one open. After the last one, when several fetches are
+// under way, what they have not brought fails with why, and close returns them
+// for the caller to cancel. A single one is left to end: it is at most a part,
+// costs less than a new connection, and who opens the object next needs it.
 func (b *Blocks) close(c *content, why error) []*fetch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c = c.current()
 	c.readers--
-	if c.readers > 0 {
+	defer b.tidyLocked(c)
+	if c.readers > 0 || len(c.fetches) == 1 {
 		return nil
 	}
 	var abandoned []*fetch
@@ -174,7 +181,6 @@ func (b *Blocks) close(c *content, why error) []*fetch {
 			b.failLocked(k, why)
 		}
 	}
-	b.tidyLocked(c)
 	return abandoned
 }
 

@@ -66,6 +66,25 @@ func TestBlocksStayWithinTheirLimit(t *testing.T) {
 	checkIdle(t, b)
 }
 
+func TestMemoryOfLargeObjectsGoesBackForSmallOnes(t *testing.T) {
+	b := NewBlocks(BlocksOptions{Limit: minLimit})
+	c := b.open(version("large", gib))
+	for index := range int64(200) {
+		b.release(fill(t, b, c, 1, index, index).held)
+	}
+	b.close(c, nil)
+	for i := range 1000 {
+		v := version(fmt.Sprint("small", i), 10_000)
+		b.Store(v, contentOf(v))
+		checkIdle(t, b)
+	}
+	if n := len(b.arena.cold); n < 100 {
+		t.Errorf("%d blocks of memory were given back, want nearly all", n)
+	}
+	b.release(fill(t, b, b.open(version("again", gib)), 1, 0, 99).held)
+	checkIdle(t, b)
+}
+
 func TestScanLeavesWhatIsUsedAgain(t *testing.T) {
 	b := NewBlocks(BlocksOptions{Limit: 16 * mib})
 	hot := version("hot", 4*mib)

@@ -1,9 +1,18 @@
 package cache
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"log/slog"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/sync/singleflight"
 
 	"ncloudfs/remote"
 )
@@ -17,22 +26,136 @@ type Options struct {
 
 	StageDir  string // where staged writes live; must be set; made with mode 0700
 	StageSize int64  // bytes of staged data at most; 0: what the file system has free
-	Memory    int64  // bytes of blocks and parts in flight together; default 192 MiB
+	Memory    int64  // bytes of blocks and bodies in flight together; default 160 MiB, at least 32 MiB
 
 	MetadataTTL time.Duration // how long attributes and listings are believed; default 60 s
 	ExactAttrs  bool          // HEAD for every listed object whose metadata is not known yet
 	PartSize    int64         // bytes of a part; default 8 MiB, grows with the object
-	RetryTime   time.Duration // how long a close waits for its upload; default 5 min
 	ReadOnly    bool          // nothing is staged; StageDir is not touched
 
 	Logger *slog.Logger // default: discards
 }
 
-// Cache holds every local byte of one mount.
-type Cache struct{}
+const (
+	defaultMemory = 160 << 20
+	minMemory     = 32 << 20
+	defaultTTL    = 60 * time.Second
+)
+
+// Cache holds every local byte of one mount. Safe for concurrent use.
+type Cache struct {
+	client         *remote.Client
+	bucket, prefix string
+	ttl            time.Duration
+	exact          bool
+	partSize       int64
+	log            *slog.Logger
+
+	ctx      context.Context // ends with Close; what outlives its caller runs on it
+	cancel   context.CancelFunc
+	draining chan struct{} // closed when Drain begins
+	drain    sync.Once
+
+	dirs    *directories
+	known   *known
+	blocks  *Blocks
+	fetch   *Fetcher
+	flights singleflight.Group
+	gates   gates
+	stage   *Stage // nil: read-only
+	orphans orphans
+
+	bodies       bodies
+	sending      *semaphore.Weighted // bytes of bodies in flight
+	sendingLimit int64
+
+	commits sync.WaitGroup // running uploads
+	retries sync.WaitGroup // uploads of files whose last handle is closed
+}
 
 // Open makes the cache of one mount and takes the lock of its stage directory.
-func Open(ctx context.Context, o Options) (*Cache, error) { panic("not built") }
+func Open(ctx context.Context, o Options) (*Cache, error) {
+	c := &Cache{
+		client:   o.Client,
+		bucket:   o.Bucket,
+		prefix:   o.Prefix,
+		ttl:      cmp.Or(o.MetadataTTL, defaultTTL),
+		exact:    o.ExactAttrs,
+		partSize: o.PartSize,
+		log:      cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+		draining: make(chan struct{}),
+		known:    newKnown(),
+	}
+	if !o.ReadOnly {
+		var err error
+		if c.stage, err = openStage(o.StageDir, c.sourceID(), o.StageSize); err != nil {
+			return nil, err
+		}
+		c.reportLeftovers()
+	}
+	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	c.divide(max(cmp.Or(o.Memory, defaultMemory), minMemory))
+	return c, nil
+}
 
-// Close releases the stage directory; nothing may be dirty any more.
-func (c *Cache) Close() error { panic("not built") }
+// divide splits the memory budget: half for blocks, the rest for bodies on
+// their way, the network's own buffers and names.
+func (c *Cache) divide(memory int64) {
+	c.dirs = newDirectories(c.bucket, c.prefix, c.ttl, memory/8)
+	c.blocks = NewBlocks(BlocksOptions{Limit: memory / 2})
+	c.fetch = NewFetcher(c.ctx, FetcherOptions{Client: c.client, Blocks: c.blocks, Logger: c.log})
+	c.sendingLimit = memory * 3 / 8
+	c.sending = semaphore.NewWeighted(c.sendingLimit)
+}
+
+// sourceID names what is mounted, for the stage's subdirectory.
+func (c *Cache) sourceID() string {
+	sum := sha256.Sum256([]byte(c.client.Endpoint() + "\x00" + c.client.Region() + "\x00" + c.bucket + "\x00" + c.prefix))
+	return hex.EncodeToString(sum[:8])
+}
+
+func (c *Cache) reportLeftovers() {
+	paths, err := c.stage.Leftovers()
+	if err != nil || len(paths) > 0 {
+		c.log.Warn("an earlier mount left files that are not in the bucket; they are kept", "files", paths, "err", err)
+	}
+}
+
+func (c *Cache) path(key string) remote.Path { return remote.Path{Bucket: c.bucket, Key: key} }
+
+// Reader returns a reader of the version o.
+func (c *Cache) Reader(o remote.Object) *Reader { return c.fetch.Reader(versionOf(o)) }
+
+// Drain brings everything into the bucket that is not there yet, and carries
+// out the deletions that waited for a last close. Its error names what is left;
+// the local copies of that stay.
+func (c *Cache) Drain(ctx context.Context) error {
+	c.drain.Do(func() { close(c.draining) })
+	errs := []error{c.orphans.removeAll(ctx, c)}
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(uploadsInFlight)
+	for _, s := range c.stage.Under("") {
+		g.Go(func() error {
+			if err := s.Commit(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in errs
+	return errors.Join(errs...)
+}
+
+// Close ends everything in progress and releases the stage directory. What
+// Drain did not bring into the bucket stays in it.
+func (c *Cache) Close() error {
+	c.drain.Do(func() { close(c.draining) })
+	c.cancel()
+	c.retries.Wait()
+	c.commits.Wait()
+	c.fetch.Close()
+	return c.stage.Close()
+}

@@ -88,15 +88,13 @@ func (f *Fetcher) Reader(v Version) *Reader {
 	f.number++
 	number := f.number
 	f.mu.Unlock()
-	r := &Reader{
+	return &Reader{
 		fetcher: f,
 		content: f.blocks.open(v),
 		version: v,
 		number:  number,
 		window:  window{size: v.Size, parallel: int64(f.parallel)},
 	}
-	r.close = sync.OnceFunc(func() { f.drop(r) })
-	return r
 }
 
 // drop ends a Reader.

@@ -14,10 +14,10 @@ type Reader struct {
 	content *content
 	version Version
 	number  uint64 // not 0; unique within the Fetcher
-	close   func()
 
-	mu     sync.Mutex // guards window and its streams; never held while waiting
-	window window
+	mu       sync.Mutex // guards what follows; never held while waiting; before Fetcher.mu
+	window   window     // with its streams
+	isClosed bool
 }
 
 // Read returns n bytes at off, cut at the end of the object; at or beyond the
@@ -41,7 +41,7 @@ func (r *Reader) Read(ctx context.Context, off int64, n int) (*View, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", r.version.Path, err)
 	}
-	waited, err := wait(ctx, held)
+	waited, err := r.wait(ctx, held)
 	if waited && from != nil {
 		r.mu.Lock()
 		from.waited()
@@ -54,16 +54,26 @@ func (r *Reader) Read(ctx context.Context, off int64, n int) (*View, error) {
 	return newView(r.fetcher.blocks, held, read), nil
 }
 
-// Close ends the Reader; Views stay valid. What is being fetched for this
-// version is given up unless another Reader has it open.
-func (r *Reader) Close() { r.close() }
+// Close ends the Reader; Views stay valid. What is being fetched ahead for this
+// version is given up unless another Reader has it open. More than one call is
+// harmless.
+func (r *Reader) Close() {
+	r.mu.Lock()
+	wasClosed := r.isClosed
+	r.isClosed = true
+	r.mu.Unlock()
+	if !wasClosed {
+		r.fetcher.drop(r)
+	}
+}
 
 // acquire takes references on the blocks of read and starts what has to be
 // fetched. The stream is the one that read continues, if any.
 func (r *Reader) acquire(ctx context.Context, read span) ([]*block, *stream, error) {
-	r.mu.Lock()
-	ahead, from := r.window.request(read, r.fetcher.share(r, r.window.isWide()))
-	r.mu.Unlock()
+	ahead, from, err := r.plan(read)
+	if err != nil {
+		return nil, nil, err
+	}
 
 	d := &demand{
 		content:  r.content,
@@ -90,9 +100,20 @@ func (r *Reader) acquire(ctx context.Context, read span) ([]*block, *stream, err
 	return d.held, from, nil
 }
 
+// plan asks the window what to fetch besides the blocks of read.
+func (r *Reader) plan(read span) ([]span, *stream, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.isClosed {
+		return nil, nil, fs.ErrClosed
+	}
+	ahead, from := r.window.request(read, r.fetcher.share(r, r.window.isWide()))
+	return ahead, from, nil
+}
+
 // wait returns when all blocks are ready or one has failed. waited tells
 // whether they were not ready yet.
-func wait(ctx context.Context, held []*block) (waited bool, err error) {
+func (r *Reader) wait(ctx context.Context, held []*block) (waited bool, err error) {
 	for _, k := range held {
 		select {
 		case <-k.done:
@@ -101,7 +122,7 @@ func wait(ctx context.Context, held []*block) (waited bool, err error) {
 			select {
 			case <-k.done:
 			case <-ctx.Done():
-				return true, context.Cause(ctx)
+				return true, fmt.Errorf("read %s: %w", r.version.Path, context.Cause(ctx))
 			}
 		}
 		if k.err != nil {

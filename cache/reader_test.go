@@ -274,33 +274,68 @@ func TestFirstBlockIsThereBeforeTheBodyEnds(t *testing.T) {
 	mustRead(t, r, 0, 5*blockSize)
 }
 
-func TestCloseOfTheLastReaderGivesUpItsFetches(t *testing.T) {
+func TestCloseOfTheLastReaderGivesUpWhatWasFetchedAhead(t *testing.T) {
 	v := version("left", 64*mib)
 	b := newBucket(v)
-	b.fault = func(get) fault { return fault{stall: blockSize} }
+	b.fault = func(g get) fault {
+		if g.span.low >= firstWindow {
+			return fault{stall: blockSize}
+		}
+		return fault{}
+	}
 	f := b.fetcher(t, FetcherOptions{}, 0)
 	first, second := f.Reader(v), f.Reader(v)
-	mustRead(t, first, 0, 4096)
+	for off := int64(0); off < firstWindow; off += 128 * kib {
+		mustRead(t, first, off, 128*kib)
+	}
 	first.Close()
-	f.blocks.mu.Lock()
-	n := f.blocks.fetching
-	f.blocks.mu.Unlock()
-	if n != 1 {
-		t.Errorf("%d fetches while a Reader is left, want 1", n)
+	if n := fetching(f); n < 2 {
+		t.Fatalf("%d fetches while a Reader is left, want some", n)
 	}
 	second.Close()
-	eventually(t, "the fetch ends", func() bool {
-		f.blocks.mu.Lock()
-		defer f.blocks.mu.Unlock()
-		return f.blocks.fetching == 0 && f.blocks.pinned == 0
-	})
-	if got := f.blocks.Bytes(); got != blockSize+blockOverhead {
-		t.Errorf("%d bytes kept, want the one block that came", got)
-	}
+	eventually(t, "the fetches end", func() bool { return fetching(f) == 0 })
+	checkIdle(t, f.blocks)
 	b.fault = nil
 	third := f.Reader(v)
 	defer third.Close()
 	mustRead(t, third, 0, mib)
+	mustRead(t, third, firstWindow, mib)
+}
+
+func fetching(f *Fetcher) int {
+	f.blocks.mu.Lock()
+	defer f.blocks.mu.Unlock()
+	return f.blocks.fetching
+}
+
+func TestSingleFetchServesWhoOpensTheObjectNext(t *testing.T) {
+	v := version("twice", firstWindow)
+	b := newBucket(v)
+	going := make(chan struct{})
+	b.pace = func(_ context.Context, n int64) {
+		if len(b.seen()) == 1 {
+			<-going
+		}
+	}
+	f := b.fetcher(t, FetcherOptions{}, 0)
+	first := f.Reader(v)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := first.Read(ctx, 0, 4096); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want Canceled", err)
+	}
+	first.Close()
+	if _, err := first.Read(t.Context(), 0, 4096); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("read after Close: got %v, want ErrClosed", err)
+	}
+	second := f.Reader(v)
+	defer second.Close()
+	close(going)
+	mustRead(t, second, 0, mib)
+	mustRead(t, second, mib, mib)
+	if n := len(b.seen()); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
 }
 
 func TestReaderOpenOnMovedVersionGoesOn(t *testing.T) {
@@ -465,6 +500,9 @@ func checkIdle(t interface{ Fatalf(string, ...any) }, b *Blocks) {
 				sum += k.charge
 			}
 		}
+	}
+	if b.arena.idle()+b.charged > b.limit {
+		t.Fatalf("%d bytes of blocks and %d of idle memory", b.charged, b.arena.idle())
 	}
 	if b.pinned != 0 || b.fetching != 0 || len(b.queue) != 0 {
 		t.Fatalf("idle cache: %d bytes pinned, %d fetches, %d waiting", b.pinned, b.fetching, len(b.queue))

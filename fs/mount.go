@@ -1,41 +1,200 @@
 package fs
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 
 	"ncloudfs/cache"
 )
 
-// Options says how a mount looks to its users.
+// Type is the file system type that mountinfo shows.
+const Type = "fuse.ncloudfs"
+
+const (
+	// maxWrite is the largest write, and with readAhead the largest read, that
+	// the kernel sends: 1 MiB halves the daemon's CPU time against 128 KiB.
+	maxWrite = 1 << 20
+
+	// readAhead is what the kernel is told to read ahead, in KiB. It offers
+	// 128 by itself, and sends no larger reads then.
+	readAheadKiB = 1024
+
+	// maxBackground is how many readahead requests the kernel has in flight;
+	// with its 12 a slow network starves.
+	maxBackground = 64
+
+	// negativeTimeout is how long the kernel believes that a name does not
+	// exist.
+	negativeTimeout = time.Second
+)
+
+// Options says how a mount looks to its users. The zero value of a field is
+// its default.
 type Options struct {
 	Source     string // what mountinfo shows, e.g. "s3://bucket/prefix"
 	ReadOnly   bool
-	AllowOther bool   // other users may enter; implies default_permissions
-	UID, GID   uint32 // owner of what carries none
-	Umask      uint32 // taken from the default modes 0777 and 0666
-	Logger     *slog.Logger
-	Debug      bool // log every FUSE operation
+	AllowOther bool         // other users may enter; implies default_permissions
+	UID, GID   uint32       // owner of what carries none
+	Umask      uint32       // taken from the modes 0777 and 0666 of what carries none
+	Logger     *slog.Logger // default: discards
+	Debug      bool         // log every FUSE operation
 }
 
 // Mount is one mounted file system.
-type Mount struct{}
+type Mount struct {
+	cache      *cache.Cache
+	mountpoint string
+	readOnly   bool
+	uid, gid   uint32
+	umask      uint32
+	log        *slog.Logger
+	started    time.Time
+
+	ctx      context.Context // ends once unmounted
+	cancel   context.CancelFunc
+	server   *fuse.Server
+	notifier *notifier
+	done     chan struct{}
+	behind   sync.WaitGroup // work that outlives its operation
+	presence *presence      // tells other processes that this one still works
+}
 
 // New mounts c on mountpoint and returns once the kernel answers.
 func New(ctx context.Context, mountpoint string, c *cache.Cache, o Options) (*Mount, error) {
-	panic("not built")
+	mountpoint, err := filepath.Abs(mountpoint)
+	if err != nil {
+		return nil, fmt.Errorf("mount on %s: %w", mountpoint, err)
+	}
+	m := &Mount{
+		cache: c, mountpoint: mountpoint, readOnly: o.ReadOnly,
+		uid: o.UID, gid: o.GID, umask: o.Umask,
+		log:      cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+		started:  time.Now(),
+		notifier: newNotifier(),
+		done:     make(chan struct{}),
+	}
+	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := m.serve(o); err != nil {
+		m.cancel()
+		return nil, err
+	}
+	if m.presence, err = announce(mountpoint); err != nil {
+		m.log.Warn("ncloudfs umount will not wait for this process to end", "err", err)
+	}
+	m.behind.Go(func() { m.notifier.run(m.ctx.Done()) })
+	if err := setReadAhead(mountpoint); err != nil {
+		m.log.Info("reads stay at 128 KiB: the kernel's readahead cannot be raised", "err", err)
+	}
+	return m, nil
 }
 
-// Unmount finishes uploads and unmounts; when ctx ends first, it unmounts
-// lazily and returns the error of ctx.
-func (m *Mount) Unmount(ctx context.Context) error { panic("not built") }
+// serve mounts and starts answering.
+func (m *Mount) serve(o Options) error {
+	negative := negativeTimeout
+	root := &dirNode{node{m: m}}
+	raw := fs.NewNodeFS(root, &fs.Options{NegativeTimeout: &negative, NullPermissions: true})
+	server, err := fuse.NewServer(raw, m.mountpoint, m.fuseOptions(o))
+	if err != nil {
+		return fmt.Errorf("mount on %s: %w", m.mountpoint, err)
+	}
+	m.server = server
+	go func() {
+		server.Serve()
+		close(m.done)
+	}()
+	if err := server.WaitMount(); err != nil {
+		return fmt.Errorf("mount on %s: the kernel does not answer: %w", m.mountpoint, err)
+	}
+	return nil
+}
+
+func (m *Mount) fuseOptions(o Options) *fuse.MountOptions {
+	options := &fuse.MountOptions{
+		FsName:               o.Source,
+		Name:                 "ncloudfs",
+		AllowOther:           o.AllowOther,
+		MaxWrite:             maxWrite,
+		MaxReadAhead:         maxWrite,
+		MaxBackground:        maxBackground,
+		IgnoreSecurityLabels: true, // asked for at every write, and never kept
+		DisableSplice:        true, // of no use for bytes in memory, and costs half the CPU time
+		DirectMount:          os.Geteuid() == 0,
+		Debug:                o.Debug,
+		Logger:               slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
+		PanicHandler:         m.panicked,
+		ExtraCapabilities:    fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_READDIRPLUS_AUTO,
+	}
+	if o.ReadOnly {
+		options.Options = append(options.Options, "ro")
+	}
+	if o.AllowOther {
+		options.Options = append(options.Options, "default_permissions")
+	}
+	return options
+}
+
+// panicked keeps the mount alive when one operation failed badly.
+func (m *Mount) panicked(reason any) fuse.Status {
+	m.log.Error("internal error in one operation; it fails with EIO", "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+	return fuse.EIO
+}
+
+// background runs work that nobody waits for but Unmount.
+func (m *Mount) background(work func(context.Context) error) {
+	m.behind.Go(func() {
+		if err := work(m.ctx); err != nil && !errors.Is(err, context.Canceled) {
+			m.log.Error("work behind an operation failed", "err", err)
+		}
+	})
+}
 
 // Done is closed once the file system is unmounted, by whatever means.
-func (m *Mount) Done() <-chan struct{} { panic("not built") }
+func (m *Mount) Done() <-chan struct{} { return m.done }
 
-// Unmount unmounts mountpoint, which another process serves, and waits until
-// that process let go of it.
-func Unmount(ctx context.Context, mountpoint string) error { panic("not built") }
+// Unmount brings everything into the bucket, then unmounts. When something
+// cannot be uploaded before ctx ends, it is unmounted all the same, and the
+// error says what is left. A busy mount is detached: it vanishes from the tree
+// now, and for good when its last user closes it.
+func (m *Mount) Unmount(ctx context.Context) error {
+	err := m.cache.Drain(ctx)
+	if unmountErr := m.server.Unmount(); unmountErr != nil {
+		if lazyErr := detach(m.mountpoint); lazyErr != nil {
+			err = errors.Join(err, fmt.Errorf("unmount %s: %w", m.mountpoint, unmountErr))
+		}
+	}
+	m.end()
+	return err
+}
 
-// CheckMountpoint says in one line why mountpoint cannot be mounted on.
-func CheckMountpoint(mountpoint string) error { panic("not built") }
+// Close ends what is left after an unmount from outside.
+func (m *Mount) Close(ctx context.Context) error {
+	err := m.cache.Drain(ctx)
+	m.end()
+	return err
+}
+
+func (m *Mount) end() {
+	m.cancel()
+	m.behind.Wait()
+	m.presence.end()
+}
+
+// detach unmounts lazily.
+func detach(mountpoint string) error {
+	if os.Geteuid() == 0 {
+		return unix.Unmount(mountpoint, unix.MNT_DETACH)
+	}
+	return fusermount("-u", "-z", mountpoint)
+}

@@ -1,0 +1,225 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ncloudfs/remote"
+)
+
+// commit is one run that brings a Staged into the bucket.
+type commit struct {
+	upTo   uint64 // the changes it holds; set before done is closed
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // valid after done
+}
+
+// Commit returns once the bucket holds every change made before the call, or
+// the error that prevented it; what could not be uploaded stays staged. The
+// work goes on when ctx ends, which only ends the wait. A file without a name
+// needs no commit.
+func (s *Staged) Commit(ctx context.Context) error {
+	s.mu.Lock()
+	want := s.changes
+	s.mu.Unlock()
+	for {
+		run := s.startCommit(want)
+		if run == nil {
+			return nil
+		}
+		select {
+		case <-run.done:
+			if run.err != nil || run.upTo >= want {
+				return run.err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// startCommit returns the running commit, or a new one, or nil when nothing up
+// to want is missing.
+func (s *Staged) startCommit(want uint64) *commit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unlinked || s.committed >= want {
+		return nil
+	}
+	if s.running != nil {
+		return s.running
+	}
+	ctx, cancel := context.WithCancel(s.c.ctx)
+	run := &commit{cancel: cancel, done: make(chan struct{})}
+	s.running = run
+	s.c.commits.Go(func() {
+		defer cancel()
+		run.err = s.c.upload(ctx, s, run)
+		s.mu.Lock()
+		s.running = nil
+		s.failure = run.err
+		s.mu.Unlock()
+		close(run.done)
+		s.discardIfIdle()
+	})
+	return run
+}
+
+// upload brings the present state of s into the bucket, in its turn among the
+// mutations of its key.
+func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
+	name, release, err := c.claimStaged(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer release()
+	snap, ok := s.snapshot()
+	if !ok {
+		return nil
+	}
+	snap.ctx, snap.name = ctx, name
+	run.upTo = snap.changes
+	o, err := c.send(ctx, snap)
+	if err != nil {
+		if _, linked := s.Name(); !linked {
+			return nil // unlinked while it was on its way
+		}
+		return fmt.Errorf("upload %q: %w", name, err)
+	}
+	c.known.Learn(o, true)
+	if s.committedTo(snap, o) {
+		c.dirs.Changed(name, Entry{Kind: File, Object: o})
+	}
+	return nil
+}
+
+// claimStaged claims the key of s; the name may change while it waits.
+func (c *Cache) claimStaged(ctx context.Context, s *Staged) (Name, func(), error) {
+	for {
+		name, _ := s.Name()
+		release, err := c.gates.claim(ctx, c.keyOf(name))
+		if err != nil {
+			return "", nil, err
+		}
+		if now, _ := s.Name(); now == name {
+			return name, release, nil
+		}
+		release()
+	}
+}
+
+// snapshot is what one commit sends.
+type snapshot struct {
+	view
+	ctx         context.Context // of the commit: io.ReaderAt has none
+	name        Name
+	changes     uint64
+	dataChanged bool
+	base        remote.Object
+	object      remote.Object
+	meta        remote.Meta
+	contentType string
+}
+
+// ReadAt implements io.ReaderAt for the bodies of requests.
+func (s *snapshot) ReadAt(p []byte, off int64) (int, error) { return s.readAt(s.ctx, p, off) }
+
+// snapshot returns false when there is nothing to send.
+func (s *Staged) snapshot() (*snapshot, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.dirtyLocked() {
+		return nil, false
+	}
+	s.wasSent = true
+	snap := &snapshot{view: s.viewLocked(), changes: s.changes, base: s.base, object: s.object,
+		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
+		meta:        s.attr.Meta(s.meta), contentType: s.contentType}
+	if snap.contentType == "" {
+		snap.contentType = defaultType
+	}
+	return snap, true
+}
+
+// committedTo makes o, which holds snap, the file's version in the bucket and
+// the base of bytes that are not local. False: the file has no name any more.
+func (s *Staged) committedTo(snap *snapshot, o remote.Object) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.object = o
+	s.committed = max(s.committed, snap.changes)
+	s.c.rebaseLocked(s, o)
+	return !s.unlinked
+}
+
+// rebaseLocked lets o show through where the old base did: both hold the same
+// bytes there. baseEnd stays, since what lies behind it is zero in both.
+func (c *Cache) rebaseLocked(s *Staged, o remote.Object) {
+	if s.reader != nil {
+		s.reader.Close()
+		s.reader = nil
+	}
+	s.base = o
+}
+
+// commitBehind uploads a file whose last handle is closed, again and again
+// until it is in the bucket, the mount ends, or trying is of no use.
+func (c *Cache) commitBehind(s *Staged) {
+	const first, last = time.Second, time.Minute
+	for wait := first; ; wait = min(2*wait, last) {
+		err := s.Commit(c.ctx)
+		switch {
+		case err == nil:
+			s.discardIfIdle()
+			return
+		case c.ctx.Err() != nil:
+			return
+		case permanent(err):
+			c.setAside(s, err)
+			return
+		}
+		c.log.Error("upload failed; the local copy is kept and will be tried again",
+			"err", err, "again_in", wait.String())
+		select {
+		case <-time.After(wait):
+		case <-c.draining: // the last try is Drain's
+			return
+		}
+		if s.inUse() {
+			return // its new handle's close takes over
+		}
+	}
+}
+
+// permanent reports an error that no later try can get over.
+func permanent(err error) bool {
+	return errors.Is(err, remote.ErrChanged) || errors.Is(err, remote.ErrTooLarge)
+}
+
+// setAside lets go of a file that cannot be uploaded: the mount shows what the
+// bucket has, and the local copy stays on disk.
+func (c *Cache) setAside(s *Staged, err error) {
+	name, linked := s.Name()
+	if !linked {
+		return
+	}
+	s.mu.Lock()
+	s.unlinked = true
+	s.file.Close()
+	s.file = nil // the file on disk stays
+	s.mu.Unlock()
+	c.stage.drop(name, s)
+	c.dirs.Changed(name, Entry{Kind: Absent}) // ends the pin
+	c.dirs.Forget(name)
+	c.known.Forget(c.keyOf(name))
+	c.log.Error("upload failed for good; the local copy is kept", "err", err, "kept", c.stage.root.Name()+"/"+s.path)
+}
+
+func (s *Staged) inUse() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.users > 0
+}

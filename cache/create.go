@@ -1,0 +1,97 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"ncloudfs/remote"
+)
+
+// CheckName refuses what cannot become a key: too long, or not UTF-8.
+func (c *Cache) CheckName(n Name) error {
+	switch {
+	case !utf8.ValidString(string(n)):
+		return fmt.Errorf("create %q: %w", n, ErrBadName)
+	case len(c.dirKeyOf(n)) > remote.MaxKeyLength:
+		return fmt.Errorf("create %q: %w", n, ErrNameTooLong)
+	}
+	return nil
+}
+
+// Mkdir stores the marker of a new directory: one PUT.
+func (c *Cache) Mkdir(ctx context.Context, n Name, a Attr) error {
+	if err := c.CheckName(n); err != nil {
+		return err
+	}
+	release, err := c.gates.claim(ctx, c.dirKeyOf(n))
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := c.putMarker(ctx, n, a.Meta(nil)); err != nil {
+		return fmt.Errorf("make directory %q: %w", n, err)
+	}
+	c.dirs.Created(n)
+	return nil
+}
+
+// putMarker writes a directory's marker and remembers it.
+func (c *Cache) putMarker(ctx context.Context, n Name, meta remote.Meta) error {
+	p := c.path(c.dirKeyOf(n))
+	o, err := c.client.Put(ctx, p, bytes.NewReader(nil), 0, remote.PutOptions{ContentType: markerType, Meta: meta})
+	if err != nil {
+		return err
+	}
+	o.Path, o.Meta, o.ContentType, o.HasMeta = p, meta, markerType, true
+	c.known.Learn(o, true)
+	return nil
+}
+
+// Store makes a whole small file at once, as symbolic links and special files
+// need it: one PUT.
+func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) (remote.Object, error) {
+	if err := c.CheckName(n); err != nil {
+		return remote.Object{}, err
+	}
+	p := c.path(c.keyOf(n))
+	release, err := c.gates.claim(ctx, p.Key)
+	if err != nil {
+		return remote.Object{}, err
+	}
+	defer release()
+	meta := a.Meta(nil)
+	o, err := c.client.Put(ctx, p, bytes.NewReader(body), int64(len(body)), remote.PutOptions{ContentType: defaultType, Meta: meta})
+	if err != nil {
+		return remote.Object{}, fmt.Errorf("create %q: %w", n, err)
+	}
+	o.Path, o.Size, o.Meta, o.ContentType, o.HasMeta = p, int64(len(body)), meta, defaultType, true
+	c.blocks.Store(versionOf(o), body)
+	c.known.Learn(o, true)
+	c.dirs.Changed(n, Entry{Kind: File, Object: o})
+	return o, nil
+}
+
+// maxLink is the longest target of a symbolic link (PATH_MAX of Linux).
+const maxLink = 4096
+
+// ReadAll returns the bytes of a small object, at most maxLink of them.
+func (c *Cache) ReadAll(ctx context.Context, o remote.Object) ([]byte, error) {
+	if o.Size > maxLink {
+		return nil, fmt.Errorf("read %s: %w", o.Path, remote.ErrTooLarge)
+	}
+	r := c.Reader(o)
+	defer r.Close()
+	chunk, err := r.Read(ctx, 0, int(o.Size))
+	if err != nil {
+		return nil, err
+	}
+	defer chunk.Release()
+	body := make([]byte, o.Size)
+	if chunk.CopyTo(body) < len(body) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return body, nil
+}

@@ -1,0 +1,290 @@
+package cache
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"ncloudfs/remote"
+)
+
+// nameCost is about what one remembered name costs in memory, in bytes.
+const nameCost = 256
+
+// directories remembers, per directory, its last complete listing and what is
+// known beyond it: answers about single names, and changes made through this
+// mount. A change outlives every listing that was begun before it finished,
+// and is believed for the TTL against a later listing that disagrees.
+//
+// Its bound is bytes; the directories used longest ago go first, all they know
+// with them, except for names that are only local.
+type directories struct {
+	bucket, prefix string
+	ttl            time.Duration
+	limit          int64 // bytes
+
+	mu    sync.Mutex
+	known *simplelru.LRU[Name, *directory] // guarded by mu, like all below
+	cost  int64
+}
+
+type directory struct {
+	listing *listing // the last complete one; nil: none
+	records map[string]record
+	isLarge bool // its first page was truncated: look its names up one by one
+}
+
+// record is one name beyond the listing.
+type record struct {
+	Entry
+	at     time.Time // when the question was asked, or the change was finished
+	local  bool      // a change made through this mount
+	pinned bool      // exists only locally: must not be forgotten
+}
+
+func newDirectories(bucket, prefix string, ttl time.Duration, limit int64) *directories {
+	known, _ := simplelru.NewLRU[Name, *directory](1<<30, nil) // our bound is cost, not count
+	return &directories{bucket: bucket, prefix: prefix, ttl: ttl, limit: limit, known: known}
+}
+
+// Lookup answers from memory. ok is false when nothing valid is known; isLarge
+// then tells that listing the directory would take more than a page.
+func (d *directories) Lookup(n Name) (e Entry, ok, isLarge bool) {
+	parent, base := n.Split()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	dir, found := d.known.Get(parent)
+	if !found {
+		return Entry{}, false, false
+	}
+	now := time.Now()
+	if r, found := dir.records[base]; found && r.holds(now) {
+		return r.Entry, true, dir.isLarge
+	}
+	if !dir.valid(now) {
+		return Entry{}, false, dir.isLarge
+	}
+	if item, found := dir.listing.find(base); found {
+		return d.entry(n, item, dir.listing), true, false
+	}
+	return Entry{Kind: Absent, Expires: dir.listing.expires}, dir.listing.ordered, true
+}
+
+func (d *directory) valid(now time.Time) bool {
+	return d.listing != nil && now.Before(d.listing.expires)
+}
+
+func (d *directories) entry(n Name, item listed, l *listing) Entry {
+	if item.isDir {
+		return Entry{Kind: Dir, Expires: l.expires}
+	}
+	p := remote.Path{Bucket: d.bucket, Key: d.prefix + string(n)}
+	return Entry{Kind: File, Object: item.object(p), Expires: l.expires}
+}
+
+// List returns all names of a directory with what is known of them, by name;
+// false when no valid listing is at hand.
+func (d *directories) List(n Name) ([]DirEntry, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	dir, found := d.known.Get(n)
+	now := time.Now()
+	if !found || !dir.valid(now) {
+		return nil, false
+	}
+	return d.mergeLocked(n, dir, dir.listing, now), true
+}
+
+// Merge returns what List would with l as the listing of n.
+func (d *directories) Merge(n Name, l *listing) []DirEntry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	dir, found := d.known.Get(n)
+	if !found {
+		dir = &directory{}
+	}
+	return d.mergeLocked(n, dir, l, time.Now())
+}
+
+func (d *directories) mergeLocked(n Name, dir *directory, l *listing, now time.Time) []DirEntry {
+	all := make([]DirEntry, 0, len(l.entries)+len(dir.records))
+	for _, item := range l.entries {
+		if r, found := dir.records[item.base]; found && r.holds(now) {
+			continue
+		}
+		all = append(all, DirEntry{item.base, d.entry(n.Join(item.base), item, l)})
+	}
+	for base, r := range dir.records {
+		if r.Kind != Absent && r.holds(now) {
+			all = append(all, DirEntry{base, r.Entry})
+		}
+	}
+	slices.SortFunc(all, func(a, b DirEntry) int { return cmp.Compare(a.Base, b.Base) })
+	return all
+}
+
+// holds reports whether r is still to be believed when nothing says otherwise.
+func (r record) holds(now time.Time) bool { return r.pinned || now.Before(r.Expires) }
+
+// Learn takes a complete listing of n.
+func (d *directories) Learn(n Name, l *listing) {
+	now := time.Now()
+	d.change(n, func(dir *directory) {
+		dir.listing = l
+		dir.isLarge = len(l.entries) >= 1000
+		for base, r := range dir.records {
+			if !r.survives(l, base, now) {
+				delete(dir.records, base)
+			}
+		}
+	})
+}
+
+// survives reports whether r is still to be believed beside l.
+func (r record) survives(l *listing, base string, now time.Time) bool {
+	switch {
+	case r.pinned:
+		return true
+	case !now.Before(r.Expires):
+		return false
+	case r.at.After(l.begun):
+		return true
+	case !r.local:
+		return false
+	}
+	item, found := l.find(base)
+	switch r.Kind {
+	case Absent:
+		return found
+	case Dir:
+		return !found || !item.isDir
+	default:
+		return !found || item.isDir || item.etag != r.Object.ETag
+	}
+}
+
+// Large notes that n has more names than one page.
+func (d *directories) Large(n Name) {
+	d.change(n, func(dir *directory) { dir.isLarge = true })
+}
+
+// Seen takes the answer to a question about n that was asked at asked.
+func (d *directories) Seen(n Name, e Entry, asked time.Time) {
+	parent, base := n.Split()
+	e.Expires = asked.Add(d.ttl)
+	d.change(parent, func(dir *directory) {
+		if r, found := dir.records[base]; found && (r.pinned || r.at.After(asked)) {
+			return
+		}
+		dir.records[base] = record{Entry: e, at: asked}
+	})
+}
+
+// Changed records what n is after a change made through this mount.
+func (d *directories) Changed(n Name, e Entry) {
+	d.setLocal(n, e, false)
+}
+
+// Pin records that n exists in this mount only, until Changed is called.
+func (d *directories) Pin(n Name) {
+	d.setLocal(n, Entry{Kind: File}, true)
+}
+
+func (d *directories) setLocal(n Name, e Entry, pinned bool) {
+	parent, base := n.Split()
+	now := time.Now()
+	e.Expires = now.Add(d.ttl)
+	e.Staged = nil
+	d.change(parent, func(dir *directory) {
+		dir.records[base] = record{Entry: e, at: now, local: true, pinned: pinned}
+	})
+}
+
+// Created records a new directory, known to be empty.
+func (d *directories) Created(n Name) {
+	now := time.Now()
+	d.Changed(n, Entry{Kind: Dir})
+	d.change(n, func(dir *directory) {
+		dir.listing = &listing{begun: now, expires: now.Add(d.ttl), ordered: true}
+		dir.isLarge = false
+	})
+}
+
+// Forget drops what is known of n and the listing that holds it, so that the
+// next question goes to the bucket.
+func (d *directories) Forget(n Name) {
+	parent, base := n.Split()
+	d.change(parent, func(dir *directory) {
+		dir.listing = nil
+		if !dir.records[base].pinned {
+			delete(dir.records, base)
+		}
+	})
+}
+
+// ForgetTree drops all that is known of the directories n and below.
+func (d *directories) ForgetTree(n Name) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range d.known.Keys() {
+		if name.In(n) {
+			d.dropLocked(name)
+		}
+	}
+}
+
+// change applies f to the directory and keeps the bound.
+func (d *directories) change(n Name, f func(*directory)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	dir, found := d.known.Get(n)
+	if !found {
+		dir = &directory{records: map[string]record{}}
+		d.known.Add(n, dir)
+	}
+	d.cost -= dir.cost()
+	f(dir)
+	d.cost += dir.cost()
+	for range d.known.Len() {
+		if d.cost <= d.limit {
+			return
+		}
+		oldest, _, _ := d.known.GetOldest()
+		if oldest == n && d.known.Len() > 1 {
+			d.known.Get(n) // the one just changed is not the oldest
+			continue
+		}
+		d.dropLocked(oldest)
+	}
+}
+
+// dropLocked forgets a directory, except for pinned names.
+func (d *directories) dropLocked(n Name) {
+	dir, found := d.known.Get(n) // what keeps pinned names moves to the front
+	if !found {
+		return
+	}
+	d.cost -= dir.cost()
+	dir.listing = nil
+	for base, r := range dir.records {
+		if !r.pinned {
+			delete(dir.records, base)
+		}
+	}
+	if len(dir.records) == 0 {
+		d.known.Remove(n)
+		return
+	}
+	d.cost += dir.cost()
+}
+
+func (d *directory) cost() int64 {
+	n := 1 + len(d.records)
+	if d.listing != nil {
+		n += len(d.listing.entries)
+	}
+	return int64(n) * nameCost
+}

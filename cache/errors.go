@@ -1,0 +1,19 @@
+package cache
+
+import "errors"
+
+// What a file operation can be refused for, beside the errors of package
+// remote.
+var (
+	ErrNotEmpty    = errors.New("directory not empty")
+	ErrNotDir      = errors.New("not a directory")
+	ErrIsDir       = errors.New("is a directory")
+	ErrNameTooLong = errors.New("object key longer than 1023 bytes")
+	ErrBadName     = errors.New("name is not valid UTF-8")
+	ErrStageFull   = errors.New("no space left for staged writes")
+	ErrReadOnly    = errors.New("mounted read-only")
+
+	// ErrCopyLimit: the service copies objects of at most 5 GiB, so that a
+	// larger one can only be renamed by reading and writing it.
+	ErrCopyLimit = errors.New("object is larger than the service copies")
+)

@@ -1,0 +1,149 @@
+package cache
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"ncloudfs/remote"
+)
+
+// MaxBase is the longest name of a file within its directory, in bytes
+// (NAME_MAX of Linux).
+const MaxBase = 255
+
+// listing is all that one directory held when it was asked. It is complete or
+// does not exist: a listing that failed or was cancelled is never kept. It is
+// immutable.
+type listing struct {
+	begun   time.Time // when the first page was asked for
+	expires time.Time
+	ordered bool           // pages came in order, so that what is missing is absent
+	marker  *remote.Object // the directory's own marker
+	entries []listed       // by base, ascending
+	hidden  int            // keys that no path can show
+}
+
+// listed is one name in a listing; small, because directories are large.
+type listed struct {
+	base     string
+	etag     remote.ETag
+	size     int64
+	modified time.Time
+	isDir    bool
+}
+
+// find returns the entry called base.
+func (l *listing) find(base string) (listed, bool) {
+	i, ok := slices.BinarySearchFunc(l.entries, base, func(e listed, b string) int { return cmp.Compare(e.base, b) })
+	if !ok {
+		return listed{}, false
+	}
+	return l.entries[i], true
+}
+
+// object returns the version that a listing shows.
+func (e listed) object(p remote.Path) remote.Object {
+	return remote.Object{Path: p, Size: e.size, ETag: e.etag, ModTime: e.modified}
+}
+
+// listingBuilder collects the pages of one directory.
+type listingBuilder struct {
+	prefix  string
+	listing listing
+}
+
+func newListingBuilder(prefix string, now time.Time, ttl time.Duration) *listingBuilder {
+	return &listingBuilder{prefix, listing{begun: now, expires: now.Add(ttl), ordered: true}}
+}
+
+func (b *listingBuilder) add(p *remote.Page) {
+	l := &b.listing
+	l.ordered = l.ordered && p.Ordered
+	for _, o := range p.Objects {
+		base := strings.TrimPrefix(o.Path.Key, b.prefix)
+		switch {
+		case base == "" && b.prefix != "":
+			l.marker = &o
+		case !showable(base):
+			l.hidden++
+		default:
+			l.entries = append(l.entries, listed{base, o.ETag, o.Size, o.ModTime, false})
+		}
+	}
+	for _, prefix := range p.Prefixes {
+		base := strings.TrimSuffix(strings.TrimPrefix(prefix, b.prefix), "/")
+		if !showable(base) {
+			l.hidden++
+			continue
+		}
+		l.entries = append(l.entries, listed{base: base, isDir: true})
+	}
+}
+
+// finish sorts and removes what a path can show only once: where an object
+// "a" lies beside "a/b", the directory has the name.
+func (b *listingBuilder) finish() *listing {
+	l := b.listing
+	slices.SortFunc(l.entries, func(x, y listed) int {
+		if d := cmp.Compare(x.base, y.base); d != 0 {
+			return d
+		}
+		return directoriesFirst(x, y)
+	})
+	kept := slices.CompactFunc(l.entries, func(x, y listed) bool {
+		if x.base != y.base {
+			return false
+		}
+		if x.isDir && !y.isDir {
+			l.hidden++
+		}
+		return true
+	})
+	l.entries = slices.Clip(kept)
+	return &l
+}
+
+func directoriesFirst(x, y listed) int {
+	switch {
+	case x.isDir == y.isDir:
+		return 0
+	case x.isDir:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// showable reports whether a file name of Linux can be base.
+func showable(base string) bool {
+	return base != "" && base != "." && base != ".." && len(base) <= MaxBase &&
+		utf8.ValidString(base) && strings.IndexByte(base, 0) < 0
+}
+
+// list asks for directory n. With pages > 0 it gives up after that many and
+// returns nil when there are more.
+func (c *Cache) list(ctx context.Context, n Name, pages int) (*listing, error) {
+	o := remote.ListOptions{Bucket: c.bucket, Prefix: c.dirKeyOf(n), Delimiter: "/"}
+	b := newListingBuilder(o.Prefix, time.Now(), c.ttl)
+	count := 0
+	for page, err := range c.client.List(ctx, o) {
+		if err != nil {
+			return nil, fmt.Errorf("list directory %q: %w", n, err)
+		}
+		b.add(page)
+		count++
+		if count == pages && page.Next != "" {
+			return nil, nil
+		}
+	}
+	l := b.finish()
+	if l.hidden > 0 {
+		c.log.Warn("some keys cannot be shown as file names", "directory", string(n), "keys", l.hidden)
+	}
+	return l, nil
+}

@@ -1,0 +1,125 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+
+	"ncloudfs/remote"
+)
+
+// Remove removes file n: one DELETE, or none when it never reached the bucket.
+// With isOpen, the object of a file that handles still read is only hidden;
+// RemoveOrphan deletes it after the last close.
+func (c *Cache) Remove(ctx context.Context, n Name, isOpen bool) error {
+	p := c.path(c.keyOf(n))
+	s := c.stage.Of(n)
+	if s != nil {
+		s.unlink()
+	}
+	release, err := c.gates.claim(ctx, p.Key)
+	if err != nil {
+		return err
+	}
+	defer release()
+	e, err := c.Stat(ctx, n)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s == nil && e.Kind != File:
+		return fmt.Errorf("remove %q: %w", n, fs.ErrNotExist)
+	case isOpen && s == nil:
+		c.orphans.add(e.Object)
+	case s == nil || s.mayExist():
+		if err := c.client.Delete(ctx, p); err != nil {
+			if s != nil {
+				s.relink(n)
+			}
+			return fmt.Errorf("remove %q: %w", n, err)
+		}
+	}
+	c.removed(n)
+	return nil
+}
+
+// removed notes that n is gone, and that its directory is still there, whether
+// or not another key shows it.
+func (c *Cache) removed(n Name) {
+	c.known.Forget(c.keyOf(n))
+	c.dirs.Changed(n, Entry{Kind: Absent})
+	if dir, _ := n.Split(); dir != "" {
+		c.dirs.Changed(dir, Entry{Kind: Dir})
+	}
+}
+
+// unlink takes the name away: the upload in progress is given up, and no other
+// begins. Open handles go on.
+func (s *Staged) unlink() {
+	s.mu.Lock()
+	s.unlinked = true
+	name, running := s.name, s.running
+	s.mu.Unlock()
+	s.c.stage.drop(name, s)
+	if running != nil {
+		running.cancel()
+		<-running.done
+	}
+	s.discardIfIdle()
+}
+
+// relink gives the name back when the removal failed.
+func (s *Staged) relink(n Name) {
+	s.mu.Lock()
+	alive := s.file != nil
+	if alive {
+		s.unlinked = false
+	}
+	s.mu.Unlock()
+	if alive {
+		s.c.stage.put(n, s)
+	}
+}
+
+// mayExist reports whether the bucket may hold an object of this file: known
+// from before, or from an upload that was given up after it was sent.
+func (s *Staged) mayExist() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.object.Path.Key != "" || s.wasSent
+}
+
+// Rmdir removes an empty directory: one listing, and one DELETE if it has a
+// marker. ErrNotEmpty when anything is in it, also what this mount cannot show.
+func (c *Cache) Rmdir(ctx context.Context, n Name) error {
+	key := c.dirKeyOf(n)
+	if len(c.stage.Under(n)) > 0 {
+		return fmt.Errorf("remove directory %q: %w", n, ErrNotEmpty)
+	}
+	if err := c.orphans.removeUnder(ctx, c, key); err != nil {
+		return err
+	}
+	release, err := c.gates.claim(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer release()
+	page, err := c.client.ListPage(ctx, remote.ListOptions{Bucket: c.bucket, Prefix: key, MaxKeys: 2})
+	if err != nil {
+		return fmt.Errorf("remove directory %q: %w", n, err)
+	}
+	for _, o := range page.Objects {
+		if o.Path.Key != key {
+			return fmt.Errorf("remove directory %q: %w", n, ErrNotEmpty)
+		}
+	}
+	if len(page.Objects) > 0 {
+		if err := c.client.Delete(ctx, c.path(key)); err != nil {
+			return fmt.Errorf("remove directory %q: %w", n, err)
+		}
+	}
+	c.known.Forget(key)
+	c.dirs.ForgetTree(n)
+	c.removed(n)
+	return nil
+}

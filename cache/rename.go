@@ -1,0 +1,247 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"ncloudfs/remote"
+)
+
+// copiesInFlight is how many copies of a directory rename run together.
+const copiesInFlight = 32
+
+// Rename moves file from over to, which may exist as a file: one Copy and one
+// DELETE; none for a file that never reached the bucket. ErrCopyLimit for an
+// object of more than 5 GiB.
+func (c *Cache) Rename(ctx context.Context, from, to Name) error {
+	if err := c.CheckName(to); err != nil {
+		return err
+	}
+	release, err := c.gates.claim(ctx, c.keyOf(from), c.keyOf(to))
+	if err != nil {
+		return err
+	}
+	defer release()
+	moved, err := c.moveObject(ctx, from, to)
+	if err != nil {
+		return fmt.Errorf("rename %q to %q: %w", from, to, err)
+	}
+	if old := c.stage.Of(to); old != nil {
+		old.unlink() // its object is overwritten
+	}
+	if s := c.stage.Of(from); s != nil {
+		s.rename(from, to, moved)
+	}
+	c.removed(from)
+	if s := c.stage.Of(to); s != nil && moved.Path.Key == "" {
+		c.dirs.Pin(to)
+	} else {
+		c.dirs.Changed(to, Entry{Kind: File, Object: moved})
+	}
+	return nil
+}
+
+// moveObject copies the object of from, if the bucket has one, to the key of to
+// and deletes the original. The Object is empty when there is none.
+func (c *Cache) moveObject(ctx context.Context, from, to Name) (remote.Object, error) {
+	old, err := c.objectOf(ctx, from)
+	if err != nil || old.Path.Key == "" {
+		return remote.Object{}, err
+	}
+	moved, err := c.copyObject(ctx, old, c.path(c.keyOf(to)))
+	if errors.Is(err, remote.ErrChanged) || errors.Is(err, fs.ErrNotExist) {
+		c.dirs.Forget(from) // written elsewhere: the newest is what is renamed
+		if old, err = c.client.Head(ctx, old.Path); err == nil {
+			moved, err = c.copyObject(ctx, old, c.path(c.keyOf(to)))
+		}
+	}
+	if err != nil {
+		return remote.Object{}, err
+	}
+	return moved, c.client.Delete(ctx, old.Path)
+}
+
+// objectOf returns the version of n that the bucket holds; its Path is empty
+// when it holds none.
+func (c *Cache) objectOf(ctx context.Context, n Name) (remote.Object, error) {
+	if s := c.stage.Of(n); s != nil {
+		return s.Committed(), nil
+	}
+	e, err := c.Stat(ctx, n)
+	if err == nil && e.Kind != File {
+		err = fs.ErrNotExist
+	}
+	return e.Object, err
+}
+
+// copyObject copies one version with its metadata; what is cached of it serves
+// the copy.
+func (c *Cache) copyObject(ctx context.Context, old remote.Object, to remote.Path) (remote.Object, error) {
+	if old.Size > maxCopySize {
+		return remote.Object{}, ErrCopyLimit
+	}
+	o, err := c.client.Copy(ctx, to, old.Path, remote.CopyOptions{IfMatch: old.ETag})
+	if err != nil {
+		return remote.Object{}, err
+	}
+	o.Path, o.Size, o.Meta, o.ContentType, o.HasMeta = to, old.Size, old.Meta, old.ContentType, old.HasMeta
+	if full, ok := c.known.Complete(old); ok {
+		o.Meta, o.ContentType, o.HasMeta = full.Meta, full.ContentType, true
+		c.known.Learn(o, true)
+	}
+	c.moveContent(old, o)
+	return o, nil
+}
+
+// rename follows a move of the file's object; moved is empty when the bucket
+// has none.
+func (s *Staged) rename(from, to Name, moved remote.Object) {
+	s.c.stage.drop(from, s)
+	s.mu.Lock()
+	s.name = to
+	s.wasSent = true // an older object may have the new name
+	if moved.Path.Key != "" {
+		s.object = moved
+		if s.base.Path.Key != "" {
+			s.c.rebaseLocked(s, moved)
+		}
+	}
+	s.mu.Unlock()
+	s.c.stage.put(to, s)
+}
+
+// RenameDir moves directory from to to, which may exist if it is empty: list
+// pages, a Copy for each object, and batched deletes. When copying fails, what
+// was copied is deleted again and nothing has changed. ErrCopyLimit when an
+// object below is larger than the service copies. It returns the objects as
+// they are now by their former names.
+func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]remote.Object, error) {
+	if err := c.CheckName(to); err != nil {
+		return nil, err
+	}
+	if err := c.orphans.removeUnder(ctx, c, c.dirKeyOf(from)); err != nil {
+		return nil, err
+	}
+	release, err := c.gates.claim(ctx, c.dirKeyOf(from), c.dirKeyOf(to))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := c.checkEmpty(ctx, to); err != nil {
+		return nil, fmt.Errorf("rename %q to %q: %w", from, to, err)
+	}
+	moved, err := c.moveTree(ctx, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("rename directory %q to %q: %w", from, to, err)
+	}
+	for _, s := range c.stage.Under(from) {
+		name, _ := s.Name()
+		s.rename(name, name.Rebase(from, to), moved[name])
+	}
+	c.dirs.ForgetTree(from)
+	c.dirs.ForgetTree(to)
+	c.removed(from)
+	c.dirs.Changed(to, Entry{Kind: Dir})
+	for _, s := range c.stage.Under(to) {
+		if name, _ := s.Name(); s.Committed().Path.Key == "" {
+			c.dirs.Pin(name)
+		}
+	}
+	return moved, nil
+}
+
+// checkEmpty refuses a directory with anything in it but its marker.
+func (c *Cache) checkEmpty(ctx context.Context, n Name) error {
+	if len(c.stage.Under(n)) > 0 {
+		return ErrNotEmpty
+	}
+	key := c.dirKeyOf(n)
+	page, err := c.client.ListPage(ctx, remote.ListOptions{Bucket: c.bucket, Prefix: key, MaxKeys: 2})
+	if err != nil {
+		return err
+	}
+	for _, o := range page.Objects {
+		if o.Path.Key != key {
+			return ErrNotEmpty
+		}
+	}
+	return nil
+}
+
+// moveTree copies every object below from, then deletes the originals. It
+// returns the copies by the name of their original.
+func (c *Cache) moveTree(ctx context.Context, from, to Name) (map[Name]remote.Object, error) {
+	objects, err := c.allBelow(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	if len(objects) == 0 {
+		return nil, c.putMarker(ctx, to, nil) // only this mount knew the directory
+	}
+	copies := make([]remote.Object, len(objects))
+	g, copyCtx := errgroup.WithContext(ctx)
+	g.SetLimit(copiesInFlight)
+	for i, o := range objects {
+		g.Go(func() error {
+			key := c.dirKeyOf(to) + strings.TrimPrefix(o.Path.Key, c.dirKeyOf(from))
+			var err error
+			copies[i], err = c.copyObject(copyCtx, o, c.path(key))
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, errors.Join(err, c.undoCopies(ctx, copies))
+	}
+	keys := make([]string, len(objects))
+	moved := make(map[Name]remote.Object, len(objects))
+	for i, o := range objects {
+		keys[i] = o.Path.Key
+		moved[Name(strings.TrimPrefix(o.Path.Key, c.prefix))] = copies[i]
+	}
+	return moved, c.deleteAll(ctx, keys)
+}
+
+// allBelow lists every object below directory n, its marker included.
+func (c *Cache) allBelow(ctx context.Context, n Name) ([]remote.Object, error) {
+	var all []remote.Object
+	for page, err := range c.client.List(ctx, remote.ListOptions{Bucket: c.bucket, Prefix: c.dirKeyOf(n)}) {
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.Objects {
+			if o.Size > maxCopySize {
+				return nil, ErrCopyLimit
+			}
+			all = append(all, o)
+		}
+	}
+	return all, nil
+}
+
+// undoCopies deletes the copies of a rename that failed.
+func (c *Cache) undoCopies(ctx context.Context, copies []remote.Object) error {
+	var keys []string
+	for _, o := range copies {
+		if o.Path.Key != "" {
+			keys = append(keys, o.Path.Key)
+		}
+	}
+	return c.deleteAll(context.WithoutCancel(ctx), keys)
+}
+
+// deleteAll deletes keys in batches.
+func (c *Cache) deleteAll(ctx context.Context, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	failed, err := c.client.DeleteMany(ctx, c.bucket, keys)
+	for key, keyErr := range failed {
+		err = errors.Join(err, fmt.Errorf("delete %s: %w", c.path(key), keyErr))
+	}
+	return err
+}

@@ -1,0 +1,89 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+
+	"ncloudfs/remote"
+)
+
+// SetMeta changes the metadata or content type of a file that is not staged,
+// or of a directory: a Copy of the object onto itself (with a HEAD before it
+// when its metadata is not known), or a PUT of the marker. It returns what n is
+// afterwards. The root of a bucket has no marker; what is set there lasts as
+// long as the mount.
+func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) (Entry, error) {
+	e, err := c.Stat(ctx, n)
+	if err != nil {
+		return Entry{}, err
+	}
+	if e, err = c.Describe(ctx, n, e); err != nil {
+		return Entry{}, err
+	}
+	switch e.Kind {
+	case Dir:
+		err = c.setDirMeta(ctx, n, e, change)
+	case File:
+		err = c.setFileMeta(ctx, n, e, change)
+	default:
+		return Entry{}, fmt.Errorf("set attributes of %q: %w", n, fs.ErrNotExist)
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("set attributes of %q: %w", n, err)
+	}
+	return c.Stat(ctx, n)
+}
+
+func (c *Cache) setFileMeta(ctx context.Context, n Name, e Entry, change func(remote.Meta, *string)) error {
+	release, err := c.gates.claim(ctx, c.keyOf(n))
+	if err != nil {
+		return err
+	}
+	defer release()
+	meta, contentType := e.Attr.Meta(e.Object.Meta), e.Object.ContentType
+	change(meta, &contentType)
+	o, err := c.replaceMeta(ctx, e.Object, meta, contentType)
+	if err != nil {
+		c.dirs.Forget(n) // perhaps another version by now
+		return err
+	}
+	c.known.Learn(o, true)
+	c.dirs.Changed(n, Entry{Kind: File, Object: o})
+	return nil
+}
+
+func (c *Cache) setDirMeta(ctx context.Context, n Name, e Entry, change func(remote.Meta, *string)) error {
+	key := c.dirKeyOf(n)
+	meta, contentType := e.Attr.Meta(e.Object.Meta), ""
+	change(meta, &contentType)
+	if key == "" {
+		c.known.Learn(remote.Object{Meta: meta, HasMeta: true}, true)
+		return nil
+	}
+	release, err := c.gates.claim(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return c.putMarker(ctx, n, meta)
+}
+
+// SetAttr changes attributes of a file that is not staged, or of a directory;
+// see SetMeta for its requests.
+func (c *Cache) SetAttr(ctx context.Context, n Name, change func(*Attr)) (Entry, error) {
+	return c.SetMeta(ctx, n, func(m remote.Meta, _ *string) {
+		a := ParseAttr(m)
+		change(&a)
+		clearAttr(m)
+		for k, v := range a.Meta(nil) {
+			m[k] = v
+		}
+	})
+}
+
+func clearAttr(m remote.Meta) {
+	for _, name := range []string{metaMode, metaUID, metaGID, metaMtime, metaAtime, metaCtime, metaXattr} {
+		delete(m, name)
+	}
+}

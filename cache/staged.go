@@ -1,0 +1,347 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"ncloudfs/remote"
+)
+
+// Staged is a file that is open for writing, or whose bytes are not all in the
+// bucket yet: a local file, and which of its bytes count. Every other byte is
+// still that of the base version (up to baseEnd) or zero. It is the truth for
+// its name while it lives. Safe for concurrent use.
+type Staged struct {
+	c    *Cache
+	file *os.File // sparse; bytes outside local are not used
+	path string   // of file, within the stage directory
+
+	mu          sync.Mutex
+	name        Name  // guarded by mu, like all below
+	unlinked    bool  // has no name any more: nothing is uploaded
+	users       int   // open handles
+	size        int64 // of the whole file, in bytes
+	local       extents
+	base        remote.Object // version whose bytes show through; Path empty: none
+	baseEnd     int64         // where base stops showing through
+	reader      *Reader       // of base; nil until needed
+	attr        Attr
+	meta        remote.Meta // the object's metadata, attributes included
+	contentType string
+	object      remote.Object // last version in the bucket; Path empty: none known
+	changes     uint64        // counts changes of data and attributes
+	dataChanges uint64        // the value of changes at the last change of data
+	committed   uint64        // the value of changes that object holds
+	wasWritten  bool          // data was written through this mount
+	wasSent     bool          // the bucket may hold an object of this name
+	running     *commit       // nil: none
+	failure     error         // of the last commit
+}
+
+// StageOptions says what a new Staged starts from.
+type StageOptions struct {
+	Base     Entry // the file that is opened; kind Absent for a new one
+	Truncate bool  // drop the base's bytes
+	Attr     Attr  // of a new file
+}
+
+// OpenStaged returns what is staged under n, or stages n anew. The caller must
+// Release it. A base must be described (Describe), so that its metadata is
+// kept.
+func (c *Cache) OpenStaged(n Name, o StageOptions) (*Staged, error) {
+	if c.stage == nil {
+		return nil, fmt.Errorf("stage %q: %w", n, ErrReadOnly)
+	}
+	if s := c.stage.Of(n); s != nil && s.acquire() {
+		if o.Truncate {
+			return s, s.Truncate(0)
+		}
+		return s, nil
+	}
+	file, path, err := c.stage.create()
+	if err != nil {
+		return nil, err
+	}
+	s := &Staged{c: c, file: file, path: path, name: n, users: 1, attr: o.Attr}
+	if o.Base.Kind == File {
+		s.startFrom(o.Base, o.Truncate)
+	} else {
+		s.touchLocked(true)
+		c.dirs.Pin(n)
+	}
+	c.stage.put(n, s)
+	return s, nil
+}
+
+// startFrom is for a new Staged, before others see it.
+func (s *Staged) startFrom(e Entry, truncate bool) {
+	s.object, s.attr, s.meta, s.contentType = e.Object, e.Attr, e.Object.Meta, e.Object.ContentType
+	if truncate {
+		s.touchLocked(true)
+		return
+	}
+	s.base, s.baseEnd, s.size = e.Object, e.Object.Size, e.Object.Size
+}
+
+// acquire adds a user, unless the file has lost its name.
+func (s *Staged) acquire() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unlinked {
+		return false
+	}
+	s.users++
+	return true
+}
+
+// Release ends one use. After the last, a clean file leaves the stage, and a
+// dirty one is uploaded behind.
+func (s *Staged) Release() {
+	s.mu.Lock()
+	s.users--
+	last := s.users == 0
+	dirty := s.dirtyLocked()
+	s.mu.Unlock()
+	switch {
+	case !last:
+	case dirty:
+		s.c.retries.Go(func() { s.c.commitBehind(s) })
+	default:
+		s.discardIfIdle()
+	}
+}
+
+// discardIfIdle removes the data file when nothing needs it.
+func (s *Staged) discardIfIdle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.users > 0 || s.dirtyLocked() || s.running != nil || s.file == nil {
+		return
+	}
+	s.c.stage.drop(s.name, s)
+	if s.reader != nil {
+		s.reader.Close()
+		s.reader = nil
+	}
+	s.file.Close()
+	s.file = nil
+	s.unlinked = true // nobody takes it up again
+	if err := s.c.stage.root.Remove(s.path); err != nil {
+		s.c.log.Warn("cannot remove a staged file that is uploaded", "file", s.path, "err", err)
+	}
+	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
+}
+
+// touchLocked notes a change.
+func (s *Staged) touchLocked(data bool) {
+	s.changes++
+	now := time.Now()
+	s.attr.Ctime = now
+	if data {
+		s.dataChanges = s.changes
+		s.attr.Mtime = now
+	}
+}
+
+func (s *Staged) dirtyLocked() bool { return !s.unlinked && s.changes != s.committed }
+
+// Dirty reports whether the bucket lacks a change.
+func (s *Staged) Dirty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dirtyLocked()
+}
+
+// Untouched reports whether this is a new or truncated file to which nothing
+// was written yet and that no commit has made real.
+func (s *Staged) Untouched() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size == 0 && s.committed == 0 && !s.wasWritten
+}
+
+// Name returns where the file is, and false once it has no name.
+func (s *Staged) Name() (Name, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.name, !s.unlinked
+}
+
+// Entry describes the file as it is now.
+func (s *Staged) Entry() Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.object
+	o.Size = s.size
+	o.Path = s.c.path(s.c.keyOf(s.name))
+	o.Meta, o.HasMeta = s.attr.Meta(s.meta), true
+	return Entry{Kind: File, Object: o, Attr: s.attr, Known: true, Staged: s, Expires: time.Now().Add(s.c.ttl)}
+}
+
+// Committed returns the last version of the file that is in the bucket; its
+// Path is empty when there is none.
+func (s *Staged) Committed() remote.Object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.object
+}
+
+// SetAttr changes attributes; they go to the bucket with the next commit.
+func (s *Staged) SetAttr(change func(*Attr)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touchLocked(false)
+	change(&s.attr)
+}
+
+// Complete fills in attributes that the object did not carry, without making
+// the file dirty: they go with its next upload.
+func (s *Staged) Complete(fill func(*Attr)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fill(&s.attr)
+}
+
+// SetMeta changes metadata beside the attributes, and the content type.
+func (s *Staged) SetMeta(change func(m remote.Meta, contentType *string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.meta = s.attr.Meta(s.meta) // a copy
+	change(s.meta, &s.contentType)
+	s.touchLocked(false)
+}
+
+// WriteAt stores p at off, in the local file. The error is ErrStageFull when
+// the limit or the disk is reached; nothing is stored then.
+func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
+	end := off + int64(len(p))
+	s.mu.Lock()
+	need := s.local.Missing(off, end)
+	s.mu.Unlock()
+	if err := s.c.stage.reserve(need); err != nil {
+		return 0, err
+	}
+	n, err := s.file.WriteAt(p, off)
+	if err != nil {
+		_ = s.c.stage.reserve(-need)
+		return 0, fmt.Errorf("stage: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.local.Add(off, end)
+	s.size = max(s.size, end)
+	s.wasWritten = true
+	s.touchLocked(true)
+	return n, nil
+}
+
+// Truncate sets the size; bytes beyond the old one are zero.
+func (s *Staged) Truncate(size int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if size < s.size {
+		before := s.local.Bytes()
+		s.local.Cut(size)
+		_ = s.c.stage.reserve(s.local.Bytes() - before)
+		s.baseEnd = min(s.baseEnd, size)
+	}
+	// Also when it grows: what an earlier cut left in the file must not show.
+	if err := s.file.Truncate(size); err != nil {
+		return fmt.Errorf("stage: %w", err)
+	}
+	s.size = size
+	s.touchLocked(true)
+	return nil
+}
+
+// ReadAt reads like io.ReaderAt: local bytes, those of the base version, and
+// zeros. A base that is no longer in the bucket is remote.ErrChanged.
+func (s *Staged) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	view := s.view()
+	return view.readAt(ctx, p, off)
+}
+
+// view is what the file's bytes are at one moment, save that local bytes may
+// still change.
+type view struct {
+	s       *Staged
+	size    int64
+	local   extents
+	baseEnd int64
+}
+
+func (s *Staged) view() view {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.viewLocked()
+}
+
+func (s *Staged) viewLocked() view {
+	return view{s, s.size, s.local.Clone(), s.baseEnd}
+}
+
+// usesBase reports whether bytes of the base version show through.
+func (v *view) usesBase() bool { return !v.local.Covers(0, min(v.baseEnd, v.size)) }
+
+func (v *view) readAt(ctx context.Context, p []byte, off int64) (int, error) {
+	n := 0
+	for n < len(p) && off < v.size {
+		inside, until := v.local.at(off)
+		stop := min(until, v.size, off+int64(len(p)-n))
+		var err error
+		switch {
+		case inside:
+			err = v.s.readLocal(p[n:n+int(stop-off)], off)
+		case off < v.baseEnd:
+			stop = min(stop, v.baseEnd)
+			err = v.s.readBase(ctx, p[n:n+int(stop-off)], off)
+		default:
+			clear(p[n : n+int(stop-off)])
+		}
+		if err != nil {
+			return n, err
+		}
+		n += int(stop - off)
+		off = stop
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// readLocal fills p; where the file was cut meanwhile it reads zeros.
+func (s *Staged) readLocal(p []byte, off int64) error {
+	n, err := s.file.ReadAt(p, off)
+	if err == io.EOF {
+		clear(p[n:])
+		return nil
+	}
+	return err
+}
+
+func (s *Staged) readBase(ctx context.Context, p []byte, off int64) error {
+	s.mu.Lock()
+	if s.reader == nil {
+		s.reader = s.c.fetch.Reader(versionOf(s.base))
+	}
+	reader := s.reader
+	s.mu.Unlock()
+	for len(p) > 0 {
+		chunk, err := reader.Read(ctx, off, len(p))
+		if err != nil {
+			return err
+		}
+		n := chunk.CopyTo(p)
+		chunk.Release()
+		if n == 0 {
+			return io.ErrUnexpectedEOF
+		}
+		p, off = p[n:], off+int64(n)
+	}
+	return nil
+}

@@ -1,0 +1,268 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ncloudfs/remote"
+)
+
+// DirEntry is one name in a directory.
+type DirEntry struct {
+	Base  string
+	Entry Entry
+}
+
+// headsInFlight is how many HEADs run together when attributes of a whole
+// directory are wanted.
+const headsInFlight = 64
+
+// Stat tells what n is. It sends nothing while what is known of n or of its
+// directory is fresh; else one page of the directory's listing, or for a large
+// directory a HEAD of the object and a listing of one key below it, side by
+// side. A name that does not exist is an Entry of kind Absent, not an error.
+func (c *Cache) Stat(ctx context.Context, n Name) (Entry, error) {
+	if n == "" {
+		return c.complete(n, Entry{Kind: Dir, Expires: time.Now().Add(c.ttl)}), nil
+	}
+	if s := c.stage.Of(n); s != nil {
+		return s.Entry(), nil
+	}
+	e, ok, isLarge := c.dirs.Lookup(n)
+	if !ok {
+		var err error
+		if e, err = c.find(ctx, n, isLarge); err != nil {
+			return Entry{}, err
+		}
+	}
+	e = c.complete(n, e)
+	if c.exact && e.Kind != Absent && !e.Known {
+		return c.examine(ctx, n, e)
+	}
+	return e, nil
+}
+
+// Peek is Stat from memory: false when that would have to ask the bucket.
+func (c *Cache) Peek(n Name) (Entry, bool) {
+	if s := c.stage.Of(n); s != nil {
+		return s.Entry(), true
+	}
+	e, ok, _ := c.dirs.Lookup(n)
+	if !ok {
+		return Entry{}, false
+	}
+	e = c.complete(n, e)
+	return e, e.Known || !c.exact || e.Kind == Absent
+}
+
+// Forget drops what is known of n, so that the next question goes to the
+// bucket. What is staged stays.
+func (c *Cache) Forget(n Name) {
+	c.dirs.Forget(n)
+	c.known.Forget(c.keyOf(n))
+}
+
+// complete adds the metadata that is remembered of e.
+func (c *Cache) complete(n Name, e Entry) Entry {
+	switch e.Kind {
+	case File:
+		e.Object, e.Known = c.known.Complete(e.Object)
+	case Dir:
+		e.Object, e.Known = c.known.Marker(c.path(c.dirKeyOf(n)))
+	}
+	if e.Known {
+		e.Attr = ParseAttr(e.Object.Meta)
+	}
+	return e
+}
+
+// find asks the bucket.
+func (c *Cache) find(ctx context.Context, n Name, isLarge bool) (Entry, error) {
+	dir, _ := n.Split()
+	if !isLarge {
+		_, err := c.shared(ctx, "page\x00"+string(dir), func(ctx context.Context) (any, error) {
+			return nil, c.listPage(ctx, dir)
+		})
+		if err != nil {
+			return Entry{}, err
+		}
+		if e, ok, _ := c.dirs.Lookup(n); ok {
+			return e, nil
+		}
+	}
+	e, err := c.shared(ctx, "name\x00"+string(n), func(ctx context.Context) (any, error) {
+		return c.probe(ctx, n)
+	})
+	if err != nil {
+		return Entry{}, err
+	}
+	return e.(Entry), nil
+}
+
+// listPage learns a directory whose listing fits one page, or that it is large.
+func (c *Cache) listPage(ctx context.Context, dir Name) error {
+	l, err := c.list(ctx, dir, 1)
+	switch {
+	case err != nil:
+		return err
+	case l == nil:
+		c.dirs.Large(dir)
+	default:
+		c.noteMarker(dir, l)
+		c.dirs.Learn(dir, l)
+	}
+	return nil
+}
+
+// probe asks for one name: HEAD of the object and a listing of one key below
+// it, side by side. Absent is what both say.
+func (c *Cache) probe(ctx context.Context, n Name) (Entry, error) {
+	asked := time.Now()
+	e := Entry{Kind: Absent}
+	var isDir bool
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		o, err := c.client.Head(ctx, c.path(c.keyOf(n)))
+		switch {
+		case err == nil:
+			c.known.Learn(o, false)
+			e = Entry{Kind: File, Object: o}
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		page, err := c.client.ListPage(ctx, remote.ListOptions{Bucket: c.bucket, Prefix: c.dirKeyOf(n), MaxKeys: 1})
+		if err == nil {
+			isDir = len(page.Objects) > 0
+		}
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return Entry{}, fmt.Errorf("look up %q: %w", n, err)
+	}
+	if isDir {
+		e = Entry{Kind: Dir}
+	}
+	c.dirs.Seen(n, e, asked)
+	e.Expires = asked.Add(c.ttl)
+	return e, nil
+}
+
+// examine fetches the metadata of a name whose listing is known. A directory
+// without a marker has none.
+func (c *Cache) examine(ctx context.Context, n Name, e Entry) (Entry, error) {
+	key := c.keyOf(n)
+	if e.Kind == Dir {
+		key = c.dirKeyOf(n)
+	}
+	if key == "" {
+		return e, nil
+	}
+	asked := time.Now()
+	o, err := c.client.Head(ctx, c.path(key))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && e.Kind == Dir:
+		c.known.Learn(remote.Object{Path: c.path(key), HasMeta: true}, false)
+		return e, nil
+	case errors.Is(err, fs.ErrNotExist):
+		c.dirs.Seen(n, Entry{Kind: Absent}, asked)
+		return Entry{Kind: Absent}, nil
+	case err != nil:
+		return Entry{}, fmt.Errorf("attributes of %q: %w", n, err)
+	}
+	c.known.Learn(o, false)
+	if e.Kind == File && o.ETag != e.Object.ETag {
+		c.dirs.Seen(n, Entry{Kind: File, Object: o}, asked)
+	}
+	e.Object = o
+	return c.complete(n, e), nil
+}
+
+// Describe returns e with its object's metadata, for what needs it whole:
+// one HEAD unless it is known.
+func (c *Cache) Describe(ctx context.Context, n Name, e Entry) (Entry, error) {
+	if e.Known || e.Staged != nil {
+		return e, nil
+	}
+	return c.examine(ctx, n, e)
+}
+
+// ReadDir returns the names of directory n, sorted, with what is known of
+// each: the pages of one listing, or nothing while the last is fresh.
+func (c *Cache) ReadDir(ctx context.Context, n Name) ([]DirEntry, error) {
+	all, ok := c.dirs.List(n)
+	if !ok {
+		l, err := c.shared(ctx, "list\x00"+string(n), func(ctx context.Context) (any, error) {
+			l, err := c.list(ctx, n, 0)
+			if err == nil {
+				c.noteMarker(n, l)
+				c.dirs.Learn(n, l)
+			}
+			return l, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = c.dirs.Merge(n, l.(*listing))
+	}
+	for i := range all {
+		name := n.Join(all[i].Base)
+		if s := c.stage.Of(name); s != nil {
+			all[i].Entry = s.Entry()
+		} else {
+			all[i].Entry = c.complete(name, all[i].Entry)
+		}
+	}
+	if c.exact {
+		return all, c.examineAll(ctx, n, all)
+	}
+	return all, nil
+}
+
+// noteMarker forgets remembered attributes of a directory whose marker is
+// another one now.
+func (c *Cache) noteMarker(n Name, l *listing) {
+	key := c.dirKeyOf(n)
+	if l.marker == nil {
+		return
+	}
+	if _, same := c.known.Complete(*l.marker); !same {
+		c.known.Forget(key)
+	}
+}
+
+// examineAll fetches the metadata of the entries that lack it, many together.
+func (c *Cache) examineAll(ctx context.Context, n Name, all []DirEntry) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(headsInFlight)
+	for i := range all {
+		if all[i].Entry.Known || all[i].Entry.Staged != nil {
+			continue
+		}
+		g.Go(func() error {
+			e, err := c.examine(ctx, n.Join(all[i].Base), all[i].Entry)
+			all[i].Entry = e
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// shared runs f once for all who ask for the same key at the same time, on the
+// mount's context; a caller's wait ends with its own.
+func (c *Cache) shared(ctx context.Context, key string, f func(context.Context) (any, error)) (any, error) {
+	ch := c.flights.DoChan(key, func() (any, error) { return f(c.ctx) })
+	select {
+	case r := <-ch:
+		return r.Val, r.Err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,93 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"ncloudfs/cache"
+)
+
+// dirHandle is one opendir(3): the directory as it was at the first read, so
+// that entries neither move nor repeat while others come and go. go-fuse calls
+// it from one goroutine at a time.
+type dirHandle struct {
+	dir     *dirNode
+	loaded  bool
+	entries []cache.DirEntry
+	next    int // 0 is ".", 1 is "..", entries follow
+}
+
+var (
+	_ = (fs.FileReaddirenter)((*dirHandle)(nil))
+	_ = (fs.FileSeekdirer)((*dirHandle)(nil))
+	_ = (fs.FileLookuper)((*dirHandle)(nil))
+)
+
+// Readdirent implements fs.FileReaddirenter.
+func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Errno) {
+	if !h.loaded {
+		if errno := h.load(ctx); errno != 0 {
+			return nil, errno
+		}
+	}
+	i := h.next
+	if i >= len(h.entries)+2 {
+		return nil, 0
+	}
+	h.next++
+	e := &fuse.DirEntry{Off: uint64(h.next)}
+	switch i {
+	case 0:
+		e.Name, e.Mode, e.Ino = ".", syscall.S_IFDIR, h.dir.StableAttr().Ino
+	case 1:
+		e.Name, e.Mode = "..", syscall.S_IFDIR
+	default:
+		child := h.entries[i-2]
+		e.Name, e.Mode = child.Base, typeOf(child.Entry)
+	}
+	return e, 0
+}
+
+func (h *dirHandle) load(ctx context.Context) syscall.Errno {
+	ctx, done := h.dir.m.operation(ctx)
+	defer done()
+	n, ok := h.dir.name()
+	if !ok {
+		h.loaded, h.entries = true, nil // removed while it was open
+		return 0
+	}
+	entries, err := h.dir.m.cache.ReadDir(ctx, n)
+	if err != nil {
+		return h.dir.m.report("readdir", err)
+	}
+	h.loaded, h.entries = true, entries
+	return 0
+}
+
+// Seekdir implements fs.FileSeekdirer. Position 0 (rewinddir) reads anew.
+func (h *dirHandle) Seekdir(_ context.Context, off uint64) syscall.Errno {
+	if off == 0 {
+		h.loaded, h.entries = false, nil
+	}
+	h.next = int(min(off, 1<<40))
+	return 0
+}
+
+// Lookup implements fs.FileLookuper, for entries with attributes. What is known
+// now goes before what was read at the start; neither sends anything.
+func (h *dirHandle) Lookup(ctx context.Context, base string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	n, errno := h.dir.join(base)
+	if errno != 0 {
+		return nil, errno
+	}
+	if e, ok := h.dir.m.cache.Peek(n); ok {
+		return h.dir.enter(ctx, base, e, out)
+	}
+	if i := h.next - 3; i >= 0 && i < len(h.entries) && h.entries[i].Base == base {
+		return h.dir.enter(ctx, base, h.entries[i].Entry, out)
+	}
+	return h.dir.Lookup(ctx, base, out)
+}

@@ -1,0 +1,299 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"ncloudfs/cache"
+)
+
+// dirNode is a directory. It has no state: what is in it is the cache's to
+// know.
+type dirNode struct{ node }
+
+var (
+	_ = (fs.NodeLookuper)((*dirNode)(nil))
+	_ = (fs.NodeGetattrer)((*dirNode)(nil))
+	_ = (fs.NodeSetattrer)((*dirNode)(nil))
+	_ = (fs.NodeOpendirHandler)((*dirNode)(nil))
+	_ = (fs.NodeMkdirer)((*dirNode)(nil))
+	_ = (fs.NodeRmdirer)((*dirNode)(nil))
+	_ = (fs.NodeCreater)((*dirNode)(nil))
+	_ = (fs.NodeUnlinker)((*dirNode)(nil))
+	_ = (fs.NodeRenamer)((*dirNode)(nil))
+	_ = (fs.NodeSymlinker)((*dirNode)(nil))
+	_ = (fs.NodeMknoder)((*dirNode)(nil))
+	_ = (fs.NodeLinker)((*dirNode)(nil))
+	_ = (fs.NodeStatfser)((*dirNode)(nil))
+)
+
+// join returns the name of a child.
+func (d *dirNode) join(base string) (cache.Name, syscall.Errno) {
+	n, ok := d.name()
+	if !ok {
+		return "", syscall.ENOENT
+	}
+	if len(base) > cache.MaxBase {
+		return "", syscall.ENAMETOOLONG
+	}
+	return n.Join(base), 0
+}
+
+// Lookup implements fs.NodeLookuper.
+func (d *dirNode) Lookup(ctx context.Context, base string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	ctx, done := d.m.operation(ctx)
+	defer done()
+	n, errno := d.join(base)
+	if errno != 0 {
+		return nil, errno
+	}
+	e, err := d.m.cache.Stat(ctx, n)
+	if err != nil {
+		return nil, d.m.report("lookup", err)
+	}
+	return d.enter(ctx, base, e, out)
+}
+
+// enter gives the kernel the node of child base, which e describes.
+func (d *dirNode) enter(ctx context.Context, base string, e cache.Entry, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	if e.Kind == cache.Absent {
+		return nil, syscall.ENOENT // with no timeout set, so that go-fuse sets the negative one
+	}
+	child := d.child(ctx, base, e)
+	d.m.fill(e, &out.Attr)
+	out.SetEntryTimeout(timeout(e))
+	out.SetAttrTimeout(timeout(e))
+	return child, 0
+}
+
+// taker is a node that another version may become.
+type taker interface {
+	// take makes e what the node is, and reports whether it can.
+	take(e cache.Entry) bool
+}
+
+// child returns the present node of base if it is or can become e, else a new
+// one.
+func (d *dirNode) child(ctx context.Context, base string, e cache.Entry) *fs.Inode {
+	if old := d.GetChild(base); old != nil {
+		if t, ok := old.Operations().(taker); ok && t.take(e) {
+			return old
+		}
+	}
+	var ops fs.InodeEmbedder
+	switch typeOf(e) {
+	case syscall.S_IFDIR:
+		ops = &dirNode{node{m: d.m}}
+	case syscall.S_IFREG:
+		ops = &fileNode{node: node{m: d.m}, entry: e}
+	default:
+		ops = &specialNode{node: node{m: d.m}, entry: e}
+	}
+	return d.NewInode(ctx, ops, fs.StableAttr{Mode: typeOf(e)})
+}
+
+func (d *dirNode) take(e cache.Entry) bool { return e.Kind == cache.Dir }
+
+// Getattr implements fs.NodeGetattrer.
+func (d *dirNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	ctx, done := d.m.operation(ctx)
+	defer done()
+	_, e, errno := d.stat(ctx)
+	if errno != 0 {
+		return errno
+	}
+	if e.Kind != cache.Dir {
+		return syscall.ESTALE
+	}
+	d.m.fill(e, &out.Attr)
+	out.SetTimeout(timeout(e))
+	return 0
+}
+
+// Setattr implements fs.NodeSetattrer.
+func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	ctx, done := d.m.operation(ctx)
+	defer done()
+	n, e, errno := d.stat(ctx)
+	if errno != 0 {
+		return errno
+	}
+	whole, apply := d.m.whole(e), change(in, syscall.S_IFDIR)
+	e, err := d.m.cache.SetAttr(ctx, n, func(a *cache.Attr) { whole(a); apply(a) })
+	if err != nil {
+		return d.m.report("setattr", err)
+	}
+	d.m.fill(e, &out.Attr)
+	out.SetTimeout(timeout(e))
+	return 0
+}
+
+// OpendirHandle implements fs.NodeOpendirHandler.
+func (d *dirNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	return &dirHandle{dir: d}, 0, 0
+}
+
+// Mkdir implements fs.NodeMkdirer.
+func (d *dirNode) Mkdir(ctx context.Context, base string, mode uint32, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	owner := ownerOf(ctx)
+	ctx, done := d.m.operation(ctx)
+	defer done()
+	n, errno := d.absent(ctx, base)
+	if errno != 0 {
+		return nil, errno
+	}
+	if err := d.m.cache.Mkdir(ctx, n, newAttr(syscall.S_IFDIR|mode&0o7777, owner)); err != nil {
+		return nil, d.m.report("mkdir", err)
+	}
+	e, err := d.m.cache.Stat(ctx, n)
+	if err != nil {
+		return nil, d.m.report("mkdir", err)
+	}
+	return d.enter(ctx, base, e, out)
+}
+
+// absent returns the name of a child that is to be made, EEXIST if it is there.
+func (d *dirNode) absent(ctx context.Context, base string) (cache.Name, syscall.Errno) {
+	n, errno := d.join(base)
+	if errno != 0 {
+		return "", errno
+	}
+	e, err := d.m.cache.Stat(ctx, n)
+	if err != nil {
+		return "", d.m.report("create", err)
+	}
+	if e.Kind != cache.Absent {
+		return "", syscall.EEXIST
+	}
+	return n, 0
+}
+
+// Rmdir implements fs.NodeRmdirer.
+func (d *dirNode) Rmdir(ctx context.Context, base string) syscall.Errno {
+	ctx, done := d.m.operation(ctx)
+	defer done()
+	n, errno := d.join(base)
+	if errno != 0 {
+		return errno
+	}
+	return d.m.report("rmdir", d.m.cache.Rmdir(ctx, n))
+}
+
+// Create implements fs.NodeCreater: it sends nothing.
+func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
+	owner := ownerOf(ctx)
+	ctx, done := d.m.operation(ctx)
+	defer done()
+	n, errno := d.join(base)
+	if errno != 0 {
+		return nil, nil, 0, errno
+	}
+	if err := d.m.cache.CheckName(n); err != nil {
+		return nil, nil, 0, d.m.report("create", err)
+	}
+	e, err := d.m.cache.Stat(ctx, n)
+	if err != nil {
+		return nil, nil, 0, d.m.report("create", err)
+	}
+	switch {
+	case e.Kind == cache.Dir:
+		return nil, nil, 0, syscall.EISDIR
+	case e.Kind == cache.File && flags&syscall.O_EXCL != 0:
+		return nil, nil, 0, syscall.EEXIST
+	}
+	staged, err := d.m.cache.OpenStaged(n, cache.StageOptions{
+		Base:     e,
+		Truncate: flags&syscall.O_TRUNC != 0,
+		Attr:     newAttr(syscall.S_IFREG|mode&0o7777, owner),
+	})
+	if err != nil {
+		return nil, nil, 0, d.m.report("create", err)
+	}
+	f := &fileNode{node: node{m: d.m}, staged: staged}
+	h := f.newHandle(flags)
+	e = staged.Entry()
+	f.entry = e
+	d.m.fill(e, &out.Attr)
+	out.SetEntryTimeout(timeout(e))
+	out.SetAttrTimeout(timeout(e))
+	return d.NewInode(ctx, f, fs.StableAttr{Mode: syscall.S_IFREG}), h, 0, 0
+}
+
+// Unlink implements fs.NodeUnlinker.
+func (d *dirNode) Unlink(ctx context.Context, base string) syscall.Errno {
+	ctx, done := d.m.operation(ctx)
+	defer done()
+	n, errno := d.join(base)
+	if errno != 0 {
+		return errno
+	}
+	f := d.fileAt(base)
+	if err := d.m.cache.Remove(ctx, n, f != nil && f.isReadOnly()); err != nil {
+		return d.m.report("unlink", err)
+	}
+	if f != nil {
+		f.unlinked()
+	}
+	return 0
+}
+
+// fileAt returns the node of a regular file, if the kernel knows one.
+func (d *dirNode) fileAt(base string) *fileNode {
+	child := d.GetChild(base)
+	if child == nil {
+		return nil
+	}
+	f, _ := child.Operations().(*fileNode)
+	return f
+}
+
+// Symlink implements fs.NodeSymlinker: the target is the object's body, as
+// s3fs stores it.
+func (d *dirNode) Symlink(ctx context.Context, target, base string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	return d.store(ctx, base, syscall.S_IFLNK|0o777, []byte(target), out)
+}
+
+// Mknod implements fs.NodeMknoder: an empty object whose mode tells the type,
+// as s3fs stores it. The numbers of a device are not kept, so there are none.
+func (d *dirNode) Mknod(ctx context.Context, base string, mode, _ uint32, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	switch mode & syscall.S_IFMT {
+	case syscall.S_IFREG, syscall.S_IFIFO, syscall.S_IFSOCK:
+		return d.store(ctx, base, mode, nil, out)
+	default:
+		return nil, syscall.EPERM
+	}
+}
+
+func (d *dirNode) store(ctx context.Context, base string, mode uint32, body []byte, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	owner := ownerOf(ctx)
+	ctx, done := d.m.operation(ctx)
+	defer done()
+	n, errno := d.absent(ctx, base)
+	if errno != 0 {
+		return nil, errno
+	}
+	if _, err := d.m.cache.Store(ctx, n, body, newAttr(mode, owner)); err != nil {
+		return nil, d.m.report("create", err)
+	}
+	e, err := d.m.cache.Stat(ctx, n)
+	if err != nil {
+		return nil, d.m.report("create", err)
+	}
+	return d.enter(ctx, base, e, out)
+}
+
+// Link implements fs.NodeLinker: an object has one key.
+func (d *dirNode) Link(context.Context, fs.InodeEmbedder, string, *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	return nil, syscall.EPERM
+}
+
+// ownerOf returns who asked.
+func ownerOf(ctx context.Context) fuse.Owner {
+	if c, ok := fuse.FromContext(ctx); ok {
+		return c.Owner
+	}
+	return fuse.Owner{}
+}

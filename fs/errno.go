@@ -1,0 +1,102 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"ncloudfs/cache"
+	"ncloudfs/remote"
+)
+
+// errnoOf gives the errno of an error. It is the only place where one becomes
+// the other.
+func errnoOf(err error) syscall.Errno {
+	var errno syscall.Errno
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errKilled):
+		return syscall.EINTR
+	case errors.Is(err, cache.ErrNotEmpty):
+		return syscall.ENOTEMPTY
+	case errors.Is(err, cache.ErrNotDir):
+		return syscall.ENOTDIR
+	case errors.Is(err, cache.ErrIsDir):
+		return syscall.EISDIR
+	case errors.Is(err, cache.ErrNameTooLong):
+		return syscall.ENAMETOOLONG
+	case errors.Is(err, cache.ErrBadName):
+		return syscall.EILSEQ
+	case errors.Is(err, cache.ErrStageFull):
+		return syscall.ENOSPC
+	case errors.Is(err, cache.ErrCopyLimit):
+		return syscall.EXDEV // mv(1) then copies and deletes by itself
+	case errors.Is(err, cache.ErrReadOnly):
+		return syscall.EROFS
+	}
+	if code := codeErrno(remote.CodeOf(err)); code != 0 {
+		return code
+	}
+	switch {
+	case errors.Is(err, remote.ErrChanged):
+		return syscall.ESTALE
+	case errors.Is(err, remote.ErrTooLarge):
+		return syscall.EFBIG
+	case errors.Is(err, fs.ErrNotExist):
+		return syscall.ENOENT
+	case errors.Is(err, fs.ErrPermission):
+		return syscall.EACCES
+	case errors.Is(err, fs.ErrExist):
+		return syscall.EEXIST
+	case errors.Is(err, errors.ErrUnsupported):
+		return syscall.EOPNOTSUPP
+	case errors.As(err, &errno): // of a local file: ENOSPC, EDQUOT, EIO
+		return errno
+	default: // a lost connection, a cancelled mount, anything unforeseen
+		return syscall.EIO
+	}
+}
+
+// codeErrno covers the service's codes whose errno no sentinel gives; 0 for
+// all others. The table is that of the Object Storage API guide.
+func codeErrno(code remote.Code) syscall.Errno {
+	switch code {
+	case remote.InvalidObjectState: // locked against change
+		return syscall.EPERM
+	case remote.BucketNotEmpty:
+		return syscall.ENOTEMPTY
+	case remote.InvalidBucketState:
+		return syscall.EBUSY
+	case remote.TooManyBuckets:
+		return syscall.EDQUOT
+	case remote.KeyTooLong:
+		return syscall.ENAMETOOLONG
+	case remote.MetadataTooLarge:
+		return syscall.ENOSPC
+	case remote.InvalidBucketName, remote.InvalidURI, remote.InvalidArgument, remote.InvalidLocationConstraint,
+		remote.MalformedACL, remote.MalformedPOSTRequest, remote.MalformedXML, remote.MaxMessageLengthExceeded,
+		remote.MissingRequestBody, remote.UserKeyMustBeSpecified, remote.UnresolvableGrantByEmailAddress,
+		remote.InlineDataTooLarge, remote.UnexpectedContent, remote.MaxPostPreDataLengthExceeded,
+		remote.RequestIsNotMultiPartContent, remote.IncorrectNumberOfFilesInPostRequest,
+		remote.InvalidEncryptionAlgorithm, remote.InvalidRequest:
+		return syscall.EINVAL
+	default:
+		return 0
+	}
+}
+
+// report logs an error that the caller will see only as a number, and returns
+// that number. What programs meet every day is not logged.
+func (m *Mount) report(op string, err error) syscall.Errno {
+	errno := errnoOf(err)
+	switch errno {
+	case 0, syscall.ENOENT, syscall.EEXIST, syscall.ENOTEMPTY, syscall.EINTR, syscall.ENOTDIR, syscall.EISDIR:
+	default:
+		if !errors.Is(err, context.Canceled) || m.ctx.Err() == nil {
+			m.log.Error("operation failed", "op", op, "errno", errno.Error(), "err", err)
+		}
+	}
+	return errno
+}

@@ -1,0 +1,339 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"ncloudfs/cache"
+	"ncloudfs/remote"
+)
+
+// fileNode is one version of a regular file. While handles are open it stays
+// that version, whatever happens to the object; with none open it may become
+// another one.
+type fileNode struct {
+	node
+
+	mu      sync.Mutex
+	entry   cache.Entry   // the version; guarded by mu, like all below
+	staged  *cache.Staged // from the first open for writing until the last release; nil: none
+	handles int           // open ones
+	writers int           // of these, open for writing
+	gone    bool          // unlinked, or replaced by a rename
+	pages   remote.ETag   // whose bytes the kernel's page cache may hold
+}
+
+var (
+	_ = (fs.NodeOpener)((*fileNode)(nil))
+	_ = (fs.NodeGetattrer)((*fileNode)(nil))
+	_ = (fs.NodeSetattrer)((*fileNode)(nil))
+	_ = (fs.NodeStatfser)((*fileNode)(nil))
+)
+
+// take implements taker: a node with open handles stays the version they have.
+func (f *fileNode) take(e cache.Entry) bool {
+	if typeOf(e) != syscall.S_IFREG {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone {
+		return false
+	}
+	if f.handles > 0 && !f.isVersionLocked(e) {
+		return false
+	}
+	if f.staged == nil {
+		f.entry = e
+	}
+	return true
+}
+
+// isVersionLocked reports whether e is what the open handles have.
+func (f *fileNode) isVersionLocked(e cache.Entry) bool {
+	if f.staged != nil || e.Staged != nil {
+		return f.staged == e.Staged || f.staged == nil
+	}
+	return f.entry.Object.ETag == e.Object.ETag
+}
+
+// Open implements fs.NodeOpener. ESTALE makes the kernel look the name up once
+// more, and find a new node.
+func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	ctx, done := f.m.operation(ctx)
+	defer done()
+	write := flags&syscall.O_ACCMODE != syscall.O_RDONLY || flags&syscall.O_TRUNC != 0
+	if write && f.m.readOnly {
+		return nil, 0, syscall.EROFS
+	}
+	n, e, errno := f.stat(ctx)
+	if errno != 0 {
+		return nil, 0, errno
+	}
+	if write && e.Kind == cache.File {
+		var err error
+		if e, err = f.m.cache.Describe(ctx, n, e); err != nil {
+			return nil, 0, f.m.report("open", err)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || f.handles > 0 && !f.isVersionLocked(e) {
+		return nil, 0, syscall.ESTALE
+	}
+	keep := f.keepsPagesLocked(e, flags)
+	if errno := f.attachLocked(n, e, write, flags&syscall.O_TRUNC != 0); errno != 0 {
+		return nil, 0, errno
+	}
+	h := f.newHandleLocked(flags)
+	if keep {
+		return h, fuse.FOPEN_KEEP_CACHE, 0
+	}
+	return h, 0, 0
+}
+
+// keepsPagesLocked reports whether the pages that the kernel has are those of
+// e: every write goes through the kernel, so a staged file's are.
+func (f *fileNode) keepsPagesLocked(e cache.Entry, flags uint32) bool {
+	if flags&syscall.O_TRUNC != 0 {
+		return false
+	}
+	if f.staged != nil {
+		return true
+	}
+	same := e.Staged == nil && f.pages != "" && f.pages == e.Object.ETag
+	f.pages = e.Object.ETag
+	return same
+}
+
+// attachLocked makes e the node's version, and stages it where it is to be
+// written or is staged already.
+func (f *fileNode) attachLocked(n cache.Name, e cache.Entry, write, truncate bool) syscall.Errno {
+	if f.staged == nil {
+		f.entry = e
+	}
+	if f.staged != nil && !truncate || f.staged == nil && !write && e.Staged == nil {
+		return 0
+	}
+	if f.staged != nil {
+		return f.m.report("open", f.staged.Truncate(0))
+	}
+	staged, err := f.m.cache.OpenStaged(n, cache.StageOptions{Base: e, Truncate: truncate, Attr: e.Attr})
+	if err != nil {
+		return f.m.report("open", err)
+	}
+	whole := f.m.whole(e)
+	if write && !e.Attr.HasMode {
+		staged.Complete(whole)
+	}
+	f.staged = staged
+	return 0
+}
+
+func (f *fileNode) newHandle(flags uint32) *handle {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.newHandleLocked(flags)
+}
+
+func (f *fileNode) newHandleLocked(flags uint32) *handle {
+	h := &handle{file: f, writes: flags&syscall.O_ACCMODE != syscall.O_RDONLY}
+	f.handles++
+	if h.writes {
+		f.writers++
+	}
+	return h
+}
+
+// release ends a handle. The node lets go of the staged file with its last.
+func (f *fileNode) release(h *handle) {
+	f.mu.Lock()
+	f.handles--
+	if h.writes {
+		f.writers--
+	}
+	staged, last := f.staged, f.handles == 0
+	var orphan remote.Path
+	if last {
+		if f.gone {
+			orphan = f.entry.Object.Path
+		}
+		if staged != nil {
+			f.entry = staged.Entry()
+			f.entry.Staged = nil
+			f.pages = ""
+			if !staged.Dirty() {
+				f.pages = staged.Committed().ETag
+			}
+			f.staged = nil
+		}
+	}
+	f.mu.Unlock()
+	if !last {
+		return
+	}
+	if staged != nil {
+		staged.Release()
+	}
+	if orphan.Key != "" {
+		f.m.background(func(ctx context.Context) error { return f.m.cache.RemoveOrphan(ctx, orphan) })
+	}
+}
+
+// isReadOnly reports whether only readers of a clean object have it open.
+func (f *fileNode) isReadOnly() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.handles > 0 && f.staged == nil
+}
+
+// unlinked notes that the node has lost its name.
+func (f *fileNode) unlinked() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone = true
+}
+
+// moved notes that the object was copied by a rename of ours.
+func (f *fileNode) moved(o remote.Object) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.staged == nil && o.Path.Key != "" {
+		if f.pages == f.entry.Object.ETag {
+			f.pages = o.ETag
+		}
+		o.Meta, o.ContentType, o.HasMeta = f.entry.Object.Meta, f.entry.Object.ContentType, f.entry.Object.HasMeta
+		f.entry.Object = o
+	}
+}
+
+// current describes the file as the node's handles see it; false when no
+// handle is open, so that the name decides.
+func (f *fileNode) current() (cache.Entry, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.staged != nil {
+		return f.staged.Entry(), true
+	}
+	return f.entry, f.handles > 0 || f.gone
+}
+
+// Getattr implements fs.NodeGetattrer.
+func (f *fileNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	ctx, done := f.m.operation(ctx)
+	defer done()
+	e, pinned := f.current()
+	if !pinned {
+		var errno syscall.Errno
+		if _, e, errno = f.stat(ctx); errno != 0 {
+			return errno
+		}
+		if !f.take(e) {
+			return syscall.ESTALE
+		}
+	}
+	f.show(e, out)
+	return 0
+}
+
+// show describes e, which a node that lost its name has no link to.
+func (f *fileNode) show(e cache.Entry, out *fuse.AttrOut) {
+	f.m.fill(e, &out.Attr)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone {
+		out.Nlink = 0
+	}
+	out.SetTimeout(timeout(e))
+}
+
+// Setattr implements fs.NodeSetattrer. A file that is open for writing takes
+// changes with its next upload; for another they are carried out now.
+func (f *fileNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	ctx, done := f.m.operation(ctx)
+	defer done()
+	if f.m.readOnly {
+		return syscall.EROFS
+	}
+	e, err := f.setattr(ctx, in)
+	if err != nil {
+		return f.m.report("setattr", err)
+	}
+	f.show(e, out)
+	return 0
+}
+
+func (f *fileNode) setattr(ctx context.Context, in *fuse.SetAttrIn) (cache.Entry, error) {
+	size, resize := in.GetSize()
+	if resize && size > cache.MaxFileSize {
+		return cache.Entry{}, fmt.Errorf("truncate: %w", remote.ErrTooLarge)
+	}
+	f.mu.Lock()
+	staged, writers := f.staged, f.writers
+	f.mu.Unlock()
+	if staged == nil && !resize {
+		return f.setCleanAttr(ctx, in)
+	}
+	if staged == nil {
+		h, _, errno := f.Open(ctx, syscall.O_WRONLY)
+		if errno != 0 {
+			return cache.Entry{}, errno
+		}
+		defer h.(*handle).Release(ctx)
+		f.mu.Lock()
+		staged = f.staged
+		f.mu.Unlock()
+	}
+	if resize {
+		if err := staged.Truncate(int64(size)); err != nil {
+			return cache.Entry{}, err
+		}
+	}
+	if in.Valid&^(fuse.FATTR_SIZE|fuse.FATTR_FH|fuse.FATTR_LOCKOWNER|fuse.FATTR_KILL_SUIDGID) != 0 {
+		staged.SetAttr(change(in, syscall.S_IFREG))
+	}
+	if writers == 0 {
+		if err := staged.Commit(ctx); err != nil {
+			return cache.Entry{}, err
+		}
+	}
+	return staged.Entry(), nil
+}
+
+// setCleanAttr changes the attributes of a file that is not staged.
+func (f *fileNode) setCleanAttr(ctx context.Context, in *fuse.SetAttrIn) (cache.Entry, error) {
+	if e, pinned := f.current(); pinned && f.isGone() {
+		apply := change(in, syscall.S_IFREG)
+		apply(&e.Attr)
+		return e, nil // of no consequence to anybody else
+	}
+	n, e, errno := f.stat(ctx)
+	if errno != 0 {
+		return cache.Entry{}, errno
+	}
+	whole, apply := f.m.whole(e), change(in, syscall.S_IFREG)
+	now, err := f.m.cache.SetAttr(ctx, n, func(a *cache.Attr) { whole(a); apply(a) })
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.staged == nil && f.entry.Object.ETag == e.Object.ETag {
+		if f.pages == f.entry.Object.ETag {
+			f.pages = now.Object.ETag // the same bytes
+		}
+		f.entry = now
+	}
+	return now, nil
+}
+
+func (f *fileNode) isGone() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.gone
+}

@@ -1,0 +1,68 @@
+package fs
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"ncloudfs/cache"
+)
+
+// node is what all nodes share.
+type node struct {
+	fs.Inode
+	m *Mount
+}
+
+// name returns where the node is, read off the tree; false when it is not in
+// the tree any more.
+func (n *node) name() (cache.Name, bool) {
+	var parts []string
+	for p := n.EmbeddedInode(); !p.IsRoot(); {
+		base, parent := p.Parent()
+		if parent == nil {
+			return "", false
+		}
+		parts = append(parts, base)
+		p = parent
+	}
+	slices.Reverse(parts)
+	return cache.Name(strings.Join(parts, "/")), true
+}
+
+// stat asks what the node's name is now. The name is read again when nothing
+// is there: a directory above may have been renamed meanwhile.
+func (n *node) stat(ctx context.Context) (cache.Name, cache.Entry, syscall.Errno) {
+	for {
+		name, ok := n.name()
+		if !ok {
+			return "", cache.Entry{}, syscall.ENOENT
+		}
+		e, err := n.m.cache.Stat(ctx, name)
+		if err != nil {
+			return name, e, n.m.report("stat", err)
+		}
+		if e.Kind != cache.Absent {
+			return name, e, 0
+		}
+		if now, _ := n.name(); now == name {
+			return name, e, syscall.ENOENT
+		}
+	}
+}
+
+// Statfs implements fs.NodeStatfser: a bucket has no size, so that df shows
+// one which no program finds too small.
+func (n *node) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
+	const pebibyte = 1 << 50
+	out.Bsize, out.Frsize = blockSize, 4096
+	out.Blocks = pebibyte / 4096
+	out.Bfree, out.Bavail = out.Blocks, out.Blocks
+	out.Files, out.Ffree = 1<<40, 1<<40
+	out.NameLen = cache.MaxBase
+	return 0
+}

@@ -1,0 +1,107 @@
+package fs
+
+import (
+	"context"
+	"path"
+	"strings"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"golang.org/x/sys/unix"
+
+	"ncloudfs/cache"
+	"ncloudfs/remote"
+)
+
+// Rename implements fs.NodeRenamer. The kernel has locked both directories and
+// checked the types of what it knows.
+func (d *dirNode) Rename(ctx context.Context, base string, newParent fs.InodeEmbedder, newBase string, flags uint32) syscall.Errno {
+	ctx, done := d.m.operation(ctx)
+	defer done()
+	if flags&^unix.RENAME_NOREPLACE != 0 {
+		return syscall.EINVAL // two objects cannot change places at once
+	}
+	target, ok := newParent.(*dirNode)
+	if !ok {
+		return syscall.EXDEV
+	}
+	from, errno := d.join(base)
+	if errno != 0 {
+		return errno
+	}
+	to, errno := target.join(newBase)
+	if errno != 0 {
+		return errno
+	}
+	e, errno := d.renameable(ctx, from, to, flags)
+	if errno != 0 {
+		return errno
+	}
+	if e.Kind == cache.Dir {
+		return d.renameDir(ctx, base, from, to)
+	}
+	if err := d.m.cache.Rename(ctx, from, to); err != nil {
+		return d.m.report("rename", err)
+	}
+	if old := target.fileAt(newBase); old != nil {
+		old.unlinked()
+	}
+	if f := d.fileAt(base); f != nil {
+		if now, ok := d.m.cache.Peek(to); ok {
+			f.moved(now.Object)
+		}
+	}
+	return 0
+}
+
+// renameable returns what is to be renamed, or why it cannot be.
+func (d *dirNode) renameable(ctx context.Context, from, to cache.Name, flags uint32) (cache.Entry, syscall.Errno) {
+	e, err := d.m.cache.Stat(ctx, from)
+	if err != nil {
+		return e, d.m.report("rename", err)
+	}
+	old, err := d.m.cache.Stat(ctx, to)
+	if err != nil {
+		return e, d.m.report("rename", err)
+	}
+	switch {
+	case e.Kind == cache.Absent:
+		return e, syscall.ENOENT
+	case old.Kind == cache.Absent:
+		return e, 0
+	case flags&unix.RENAME_NOREPLACE != 0:
+		return e, syscall.EEXIST
+	case e.Kind == cache.Dir && old.Kind == cache.File:
+		return e, syscall.ENOTDIR
+	case e.Kind == cache.File && old.Kind == cache.Dir:
+		return e, syscall.EISDIR
+	default:
+		return e, 0
+	}
+}
+
+func (d *dirNode) renameDir(ctx context.Context, base string, from, to cache.Name) syscall.Errno {
+	if to.In(from) {
+		return syscall.EINVAL
+	}
+	moved, err := d.m.cache.RenameDir(ctx, from, to)
+	if err != nil {
+		return d.m.report("rename", err)
+	}
+	if child := d.GetChild(base); child != nil {
+		tellMoved(child, string(from), moved)
+	}
+	return 0
+}
+
+// tellMoved gives the nodes below a renamed directory the new identity of
+// their objects.
+func tellMoved(n *fs.Inode, name string, moved map[cache.Name]remote.Object) {
+	if f, ok := n.Operations().(*fileNode); ok {
+		f.moved(moved[cache.Name(strings.TrimPrefix(name, "/"))])
+		return
+	}
+	for base, child := range n.Children() {
+		tellMoved(child, path.Join(name, base), moved)
+	}
+}

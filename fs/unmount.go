@@ -1,0 +1,63 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Unmount unmounts mountpoint, which another process serves, and waits until
+// that process has brought everything into the bucket and let go. A dead mount
+// is cleared.
+func Unmount(ctx context.Context, mountpoint string) error {
+	e, mounted, err := mountAt(mountpoint)
+	if err != nil {
+		return err
+	}
+	if !mounted {
+		return fmt.Errorf("nothing is mounted on %s", mountpoint)
+	}
+	if e.Type != Type {
+		return fmt.Errorf("%s is a mount of type %s, not one of ncloudfs: use umount(8)", mountpoint, e.Type)
+	}
+	path, err := canonical(mountpoint)
+	if err != nil {
+		return err
+	}
+	if err := unmount(path); err != nil {
+		return err
+	}
+	return awaitExit(ctx, path)
+}
+
+// unmount asks the kernel, or for an ordinary user the helper.
+func unmount(path string) error {
+	var err error
+	if os.Geteuid() == 0 {
+		err = unix.Unmount(path, 0)
+	} else {
+		err = fusermount("-u", path)
+	}
+	if errors.Is(err, unix.EBUSY) || err != nil && strings.Contains(err.Error(), "busy") {
+		return fmt.Errorf("%s is in use: close what is open there (fuser -vm %s shows it), then try again", path, path)
+	}
+	if err != nil {
+		return fmt.Errorf("unmount %s: %w", path, err)
+	}
+	return nil
+}
+
+// fusermount runs the mount helper; its error carries what it printed.
+func fusermount(args ...string) error {
+	out, err := exec.Command("fusermount3", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("fusermount3: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package fs
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"golang.org/x/sys/unix"
+
+	"ncloudfs/cache"
+)
+
+// userPrefix is the only class of extended attributes that objects keep.
+const userPrefix = "user."
+
+// maxXattrs bounds the names and values of one file in bytes: with base64 and
+// URL encoding they have to fit the 2 KB of an object's metadata.
+const maxXattrs = 1200
+
+var (
+	_ = (fs.NodeGetxattrer)((*node)(nil))
+	_ = (fs.NodeSetxattrer)((*node)(nil))
+	_ = (fs.NodeRemovexattrer)((*node)(nil))
+	_ = (fs.NodeListxattrer)((*node)(nil))
+)
+
+// describe returns the node's entry with its metadata.
+func (n *node) describe(ctx context.Context) (cache.Name, cache.Entry, syscall.Errno) {
+	name, e, errno := n.stat(ctx)
+	if errno != 0 {
+		return name, e, errno
+	}
+	e, err := n.m.cache.Describe(ctx, name, e)
+	return name, e, n.m.report("getxattr", err)
+}
+
+// Getxattr implements fs.NodeGetxattrer. Attributes of other classes than
+// user. do not exist, which needs no request.
+func (n *node) Getxattr(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
+	if !strings.HasPrefix(attr, userPrefix) {
+		return 0, syscall.ENODATA
+	}
+	ctx, done := n.m.operation(ctx)
+	defer done()
+	_, e, errno := n.describe(ctx)
+	if errno != 0 {
+		return 0, errno
+	}
+	value, ok := e.Attr.Xattrs[attr]
+	if !ok {
+		return 0, syscall.ENODATA
+	}
+	return answer(dest, value)
+}
+
+// Listxattr implements fs.NodeListxattrer.
+func (n *node) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errno) {
+	ctx, done := n.m.operation(ctx)
+	defer done()
+	_, e, errno := n.describe(ctx)
+	if errno != 0 {
+		return 0, errno
+	}
+	var names []byte
+	for _, attr := range slices.Sorted(maps.Keys(e.Attr.Xattrs)) {
+		names = append(append(names, attr...), 0)
+	}
+	return answer(dest, names)
+}
+
+// answer copies value to dest, or tells its size when dest has none.
+func answer(dest, value []byte) (uint32, syscall.Errno) {
+	size := uint32(len(value))
+	switch {
+	case len(dest) == 0:
+		return size, 0
+	case len(dest) < len(value):
+		return size, syscall.ERANGE
+	}
+	copy(dest, value)
+	return size, 0
+}
+
+// Setxattr implements fs.NodeSetxattrer.
+func (n *node) Setxattr(ctx context.Context, attr string, data []byte, flags uint32) syscall.Errno {
+	if !strings.HasPrefix(attr, userPrefix) {
+		return syscall.EOPNOTSUPP
+	}
+	value := slices.Clone(data) // data is reused after the return
+	return n.changeXattrs(ctx, func(x map[string][]byte) syscall.Errno {
+		_, exists := x[attr]
+		switch {
+		case flags&unix.XATTR_CREATE != 0 && exists:
+			return syscall.EEXIST
+		case flags&unix.XATTR_REPLACE != 0 && !exists:
+			return syscall.ENODATA
+		}
+		x[attr] = value
+		if sizeOf(x) > maxXattrs {
+			return syscall.ENOSPC
+		}
+		return 0
+	})
+}
+
+// Removexattr implements fs.NodeRemovexattrer.
+func (n *node) Removexattr(ctx context.Context, attr string) syscall.Errno {
+	return n.changeXattrs(ctx, func(x map[string][]byte) syscall.Errno {
+		if _, exists := x[attr]; !exists {
+			return syscall.ENODATA
+		}
+		delete(x, attr)
+		return 0
+	})
+}
+
+// changeXattrs lets edit change a copy of the attributes, and stores it: with
+// the next upload where the file is staged, else at once.
+func (n *node) changeXattrs(ctx context.Context, edit func(map[string][]byte) syscall.Errno) syscall.Errno {
+	if n.m.readOnly {
+		return syscall.EROFS
+	}
+	ctx, done := n.m.operation(ctx)
+	defer done()
+	name, e, errno := n.describe(ctx)
+	if errno != 0 {
+		return errno
+	}
+	x := maps.Clone(e.Attr.Xattrs)
+	if x == nil {
+		x = map[string][]byte{}
+	}
+	if errno := edit(x); errno != 0 {
+		return errno
+	}
+	if e.Staged != nil {
+		e.Staged.SetAttr(func(a *cache.Attr) { a.Xattrs = x })
+		return 0
+	}
+	whole := n.m.whole(e)
+	_, err := n.m.cache.SetAttr(ctx, name, func(a *cache.Attr) { whole(a); a.Xattrs = x })
+	return n.m.report("setxattr", err)
+}
+
+func sizeOf(x map[string][]byte) int {
+	total := 0
+	for name, value := range x {
+		total += len(name) + len(value)
+	}
+	return total
+}
