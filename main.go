@@ -107,6 +107,7 @@ func (p *program) serve(ctx context.Context, mounted *fs.Mount, local *cache.Cac
 	var err error
 	select {
 	case <-mounted.Done():
+		err = mounted.Close(p.force)
 	case <-ctx.Done():
 		log.Info("finishing uploads, then unmounting; a second signal does not wait")
 		err = mounted.Unmount(p.force)
@@ -130,7 +131,7 @@ func (p *program) demo(ctx context.Context, d *config.Demo) error {
 	}
 	defer bucket.Close()
 	d.Mount.Store.Remote = bucket.Store
-	return p.mount(ctx, d.Mount, bucket.Welcome(d.Mount.Mountpoint))
+	return p.mount(ctx, d.Mount, bucket.Welcome(os.Args[0], d.Mount.Mountpoint))
 }
 
 func runDoctor(ctx context.Context, d *config.Doctor) error {

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -119,6 +120,7 @@ func (p *parsed) mount(source Source, mountpoint string, lookup func(string) (st
 	}
 	m.Cache.Bucket, m.Cache.Prefix, m.Cache.ReadOnly = source.Bucket, source.Prefix, p.readOnly
 	m.FS.Source, m.FS.ReadOnly = source.String(), p.readOnly
+	m.FS.Debug = p.log.Level <= slog.LevelDebug
 	return m, nil
 }
 

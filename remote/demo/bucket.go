@@ -105,19 +105,20 @@ func (b *Bucket) Close() error {
 	return errors.Join(err, b.server.Close(), b.store.Close())
 }
 
-// Welcome says what can be tried on the mounted bucket.
-func (b *Bucket) Welcome(mountpoint string) string {
+// Welcome says what can be tried on the mounted bucket, with the program by
+// the name it was called.
+func (b *Bucket) Welcome(program, mountpoint string) string {
 	return fmt.Sprintf(`
 An emulated bucket is mounted on %[1]s. In another terminal, try:
 
   echo hello > %[1]s/hello.txt         a file is an object
   cp -r /usr/share/doc/bash %[1]s/     a directory is a prefix of keys
-  ls -l %[1]s
-  ncloudfs bucket ls --config %[2]s
-  ncloudfs doctor --config %[2]s %[3]s
+  ls -lR %[1]s
+  %[2]s bucket ls --config %[3]s
+  %[2]s doctor --config %[3]s %[4]s
 
-The bucket is kept in %[4]s.
+The bucket is kept in %[5]s.
 Ctrl-C here finishes uploads and unmounts.
 
-`, mountpoint, b.clientFile(), b.name, b.dir)
+`, mountpoint, program, b.clientFile(), b.name, b.dir)
 }

@@ -60,7 +60,7 @@ func TestKeysAreForTheOwnerAndOnlyWhileServed(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if welcome := b.Welcome("/mnt"); strings.Contains(welcome, b.Store.Credentials.SecretKey.Reveal()) {
+	if welcome := b.Welcome("ncloudfs", "/mnt"); strings.Contains(welcome, b.Store.Credentials.SecretKey.Reveal()) {
 		t.Errorf("the secret is shown: %s", welcome)
 	}
 	if _, err := demo.Open(t.Context(), dir, "demo"); err == nil || !strings.Contains(err.Error(), "--dir") {
