@@ -40,7 +40,6 @@ type fetch struct {
 
 // run returns when every block is ready or has failed.
 func (t *fetch) run(ctx context.Context) {
-	t.fetcher.blocks.began(t)
 	rest, err := t.fill(ctx, t.blocks)
 	t.fetcher.blocks.failed(rest, err)
 	t.fetcher.blocks.ended(t)

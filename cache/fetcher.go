@@ -140,5 +140,6 @@ func (f *Fetcher) start(c *content, run []*block) {
 		f.blocks.ended(t)
 		return
 	}
+	f.blocks.began(t) // here, so that a Close right after the read finds it
 	f.running.Go(func() { t.run(ctx) })
 }

@@ -49,7 +49,7 @@ func TestEmptyObjectIsNoGet(t *testing.T) {
 }
 
 func TestSequentialReadFetchesEachByteOnceInWholeParts(t *testing.T) {
-	v := version("large", 200*mib+777)
+	v := version("large", 100*mib+777)
 	b := newBucket(v)
 	r := b.fetcher(t, FetcherOptions{}, 64*mib).Reader(v)
 	defer r.Close()
@@ -57,7 +57,7 @@ func TestSequentialReadFetchesEachByteOnceInWholeParts(t *testing.T) {
 		mustRead(t, r, off, 128*kib)
 	}
 	checkFetchedOnce(t, b, v)
-	if n, most := len(b.seen()), 200*mib/minPart+16; n > most {
+	if n, most := len(b.seen()), 100*mib/minPart+16; n > most {
 		t.Errorf("%d requests, want at most %d", n, most)
 	}
 }
@@ -78,7 +78,7 @@ func checkFetchedOnce(t *testing.T, b *bucket, v Version) {
 }
 
 func TestReadersOfOneVersionShareFetches(t *testing.T) {
-	v := version("shared", 48*mib)
+	v := version("shared", 24*mib)
 	b := newBucket(v)
 	f := b.fetcher(t, FetcherOptions{}, 128*mib)
 	var group errgroup.Group
