@@ -16,8 +16,8 @@ import (
 	"ncloudfs/fs"
 	"ncloudfs/remote"
 	"ncloudfs/remote/bucket"
-	"ncloudfs/remote/doctor"
 	"ncloudfs/remote/demo"
+	"ncloudfs/remote/doctor"
 )
 
 // version is set by -ldflags "-X main.version=..."; else the build knows it.
