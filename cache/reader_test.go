@@ -177,73 +177,6 @@ func TestReadOfRemovedObjectFails(t *testing.T) {
 	}
 }
 
-func TestBrokenBodyIsFetchedAgainFromWhereItBroke(t *testing.T) {
-	v := version("broken", mib)
-	b := newBucket(v)
-	b.fault = func(g get) fault {
-		if g.number == 1 {
-			return fault{cut: 3*blockSize + 17}
-		}
-		return fault{}
-	}
-	r := b.fetcher(t, FetcherOptions{}, 0).Reader(v)
-	defer r.Close()
-	mustRead(t, r, 0, mib)
-	got := b.seen()
-	if len(got) != 2 || got[1].span != (span{3 * blockSize, mib}) {
-		t.Errorf("requests: %+v", got)
-	}
-}
-
-func TestBodyThatAlwaysBreaksFailsAfterBoundedTries(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := version("hopeless", mib)
-		b := newBucket(v)
-		b.fault = func(get) fault { return fault{cut: 17} }
-		f := b.fetcher(t, FetcherOptions{}, 0)
-		r := f.Reader(v)
-		defer r.Close()
-		if _, err := r.Read(t.Context(), 0, 4096); !errors.Is(err, errBroken) || !errors.Is(err, errCut) {
-			t.Errorf("got %v, want that the body broke off", err)
-		}
-		if n := len(b.seen()); n != maxTries {
-			t.Errorf("%d requests, want %d", n, maxTries)
-		}
-		b.fault = nil
-		mustRead(t, r, 0, 4096)
-		f.Close()
-	})
-}
-
-func TestStalledRequestIsIssuedAgain(t *testing.T) {
-	for name, first := range map[string]fault{"header": {silent: true}, "body": {stall: blockSize + 5}} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				v := version("stalls", mib)
-				b := newBucket(v)
-				b.fault = func(g get) fault {
-					if g.number == 1 {
-						return first
-					}
-					return fault{}
-				}
-				f := b.fetcher(t, FetcherOptions{}, 0)
-				r := f.Reader(v)
-				defer r.Close()
-				begin := time.Now()
-				mustRead(t, r, 0, mib)
-				if took := time.Since(begin); took < stallTime || took > stallTime+time.Second {
-					t.Errorf("took %v, want about %v", took, stallTime)
-				}
-				if n := len(b.seen()); n != 2 {
-					t.Errorf("%d requests, want 2", n)
-				}
-				f.Close()
-			})
-		})
-	}
-}
-
 func TestEndOfCallerEndsOnlyItsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := version("slow", mib)
@@ -274,70 +207,6 @@ func TestFirstBlockIsThereBeforeTheBodyEnds(t *testing.T) {
 	mustRead(t, r, 0, 5*blockSize)
 }
 
-func TestCloseOfTheLastReaderGivesUpWhatWasFetchedAhead(t *testing.T) {
-	v := version("left", 64*mib)
-	b := newBucket(v)
-	b.fault = func(g get) fault {
-		if g.span.low >= firstWindow {
-			return fault{stall: blockSize}
-		}
-		return fault{}
-	}
-	f := b.fetcher(t, FetcherOptions{}, 0)
-	first, second := f.Reader(v), f.Reader(v)
-	for off := int64(0); off < firstWindow; off += 128 * kib {
-		mustRead(t, first, off, 128*kib)
-	}
-	first.Close()
-	if n := fetching(f); n < 2 {
-		t.Fatalf("%d fetches while a Reader is left, want some", n)
-	}
-	second.Close()
-	eventually(t, "the fetches end", func() bool { return fetching(f) == 0 })
-	checkIdle(t, f.blocks)
-	b.fault = nil
-	third := f.Reader(v)
-	defer third.Close()
-	mustRead(t, third, 0, mib)
-	mustRead(t, third, firstWindow, mib)
-}
-
-func fetching(f *Fetcher) int {
-	f.blocks.mu.Lock()
-	defer f.blocks.mu.Unlock()
-	return f.blocks.fetching
-}
-
-func TestSingleFetchServesWhoOpensTheObjectNext(t *testing.T) {
-	v := version("twice", firstWindow)
-	b := newBucket(v)
-	going := make(chan struct{})
-	b.pace = func(_ context.Context, n int64) {
-		if len(b.seen()) == 1 {
-			<-going
-		}
-	}
-	f := b.fetcher(t, FetcherOptions{}, 0)
-	first := f.Reader(v)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := first.Read(ctx, 0, 4096); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want Canceled", err)
-	}
-	first.Close()
-	if _, err := first.Read(t.Context(), 0, 4096); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("read after Close: got %v, want ErrClosed", err)
-	}
-	second := f.Reader(v)
-	defer second.Close()
-	close(going)
-	mustRead(t, second, 0, mib)
-	mustRead(t, second, mib, mib)
-	if n := len(b.seen()); n != 1 {
-		t.Errorf("%d requests, want 1", n)
-	}
-}
-
 func TestReaderOpenOnMovedVersionGoesOn(t *testing.T) {
 	old := version("old", 50*mib)
 	now := old
@@ -360,29 +229,6 @@ func TestReaderOpenOnMovedVersionGoesOn(t *testing.T) {
 	mustRead(t, r, 40*mib, 4096)
 }
 
-func TestFetchUnderWayFollowsAMove(t *testing.T) {
-	old := version("old", mib)
-	now := old
-	now.Path.Key = "new"
-	b := newBucket(old)
-	f := b.fetcher(t, FetcherOptions{}, 0)
-	b.fault = func(g get) fault {
-		if g.number == 1 {
-			b.remove(old)
-			b.put(now)
-			f.blocks.Move(old, now)
-			return fault{cut: blockSize}
-		}
-		return fault{}
-	}
-	r := f.Reader(old)
-	defer r.Close()
-	mustRead(t, r, 0, mib)
-	if got := b.seen(); len(got) != 2 || got[1].path != "/bucket/new" {
-		t.Errorf("requests: %+v", got)
-	}
-}
-
 func TestStoredObjectIsReadWithoutAGet(t *testing.T) {
 	v := version("written", 100_000)
 	b := newBucket(v)
@@ -393,31 +239,6 @@ func TestStoredObjectIsReadWithoutAGet(t *testing.T) {
 	mustRead(t, r, 0, 200_000)
 	if n := len(b.seen()); n != 0 {
 		t.Errorf("%d requests", n)
-	}
-}
-
-func TestCloseOfTheFetcherEndsWaits(t *testing.T) {
-	v := version("stuck", 64*mib)
-	b := newBucket(v)
-	came := make(chan struct{})
-	b.fault = func(g get) fault {
-		if g.number == 1 {
-			close(came)
-		}
-		return fault{silent: true}
-	}
-	f := b.fetcher(t, FetcherOptions{}, 0)
-	r := f.Reader(v)
-	defer r.Close()
-	var group errgroup.Group
-	group.Go(func() error { _, err := r.Read(t.Context(), 0, 4096); return err })
-	<-came
-	f.Close()
-	if err := group.Wait(); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("got %v, want ErrClosed", err)
-	}
-	if _, err := r.Read(t.Context(), 0, 4096); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("later read: got %v, want ErrClosed", err)
 	}
 }
 
