@@ -29,38 +29,26 @@ type sink interface {
 	abandon()
 }
 
-// heapSpan keeps small objects.
-type heapSpan []byte
+// fileSpan keeps a blob in the file of this path, which is never written
+// again.
+type fileSpan string
 
-func (h heapSpan) writeTo(w io.Writer, off, n int64) error {
-	_, err := w.Write(h[off : off+n])
-	return err
-}
-
-func (h heapSpan) remove() {}
-
-// fileSpan is a stretch of a file that can be opened again by its name.
-type fileSpan struct {
-	name  string
-	start int64
-	drop  func()
-}
-
-// writeTo lets w use sendfile: it gets a file with its own offset.
-func (f *fileSpan) writeTo(w io.Writer, off, n int64) error {
-	file, err := os.Open(f.name)
+// writeTo lets w use sendfile.
+func (f fileSpan) writeTo(w io.Writer, off, n int64) error {
+	file, err := os.Open(string(f))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	if _, err := file.Seek(f.start+off, io.SeekStart); err != nil {
+	if _, err := file.Seek(off, io.SeekStart); err != nil {
 		return err
 	}
 	_, err = io.CopyN(w, file, n)
 	return err
 }
 
-func (f *fileSpan) remove() { f.drop() }
+// remove leaves a file that cannot be removed to the next start.
+func (f fileSpan) remove() { _ = os.Remove(string(f)) }
 
 // content is the bytes of an object: its parts, one after another.
 type content []*blob

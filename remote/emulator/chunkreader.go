@@ -65,6 +65,9 @@ func (c *chunkReader) next() error {
 	}
 	c.started = true
 	line, err := c.src.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		return refuse("InvalidRequest", "the aws-chunked body is malformed")
+	}
 	if err != nil {
 		return io.ErrUnexpectedEOF
 	}

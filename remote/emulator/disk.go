@@ -182,17 +182,10 @@ func (s *fileSink) finish() (string, span, error) {
 	if err := os.Rename(s.temp, path); err != nil {
 		return "", nil, err
 	}
-	return s.id, s.disk.span(s.id), nil
+	return s.id, fileSpan(path), nil
 }
 
 func (s *fileSink) abandon() {
 	_ = s.Close() // finish may have closed it
 	_ = os.Remove(s.temp)
-}
-
-// span is the data file of an id. One that cannot be removed goes at the next
-// start.
-func (d *disk) span(id string) span {
-	path := d.dataPath(id)
-	return &fileSpan{name: path, drop: func() { _ = os.Remove(path) }}
 }

@@ -123,11 +123,12 @@ func (l *loading) blob(id string) (*blob, error) {
 		if len(id) < 2 {
 			return nil, fmt.Errorf("data file %q: malformed name", id)
 		}
-		fi, err := os.Stat(l.disk.dataPath(id))
+		path := l.disk.dataPath(id)
+		fi, err := os.Stat(path)
 		if err != nil {
 			return nil, err
 		}
-		b = &blob{id: id, size: fi.Size(), data: l.disk.span(id)}
+		b = &blob{id: id, size: fi.Size(), data: fileSpan(path)}
 		l.blobs[id] = b
 	}
 	b.refs.Add(1)

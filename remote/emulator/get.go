@@ -138,10 +138,10 @@ func byteRange(header string, size int64) (off, n int64, err error) {
 
 // conditions are the If- headers of a read, or of the source of a copy.
 type conditions struct {
-	match, noneMatch         string
-	modified, unmodified     time.Time
-	hasModified, hasUnmodify bool
-	unchanged                error // the answer to noneMatch or modified
+	match, noneMatch           string
+	modified, unmodified       time.Time
+	hasModified, hasUnmodified bool
+	unchanged                  error // the answer to noneMatch or modified
 }
 
 func parseConditions(h http.Header, prefix string) conditions {
@@ -150,7 +150,7 @@ func parseConditions(h http.Header, prefix string) conditions {
 	c.modified, err = http.ParseTime(h.Get(prefix + "if-modified-since"))
 	c.hasModified = err == nil
 	c.unmodified, err = http.ParseTime(h.Get(prefix + "if-unmodified-since"))
-	c.hasUnmodify = err == nil
+	c.hasUnmodified = err == nil
 	return c
 }
 
@@ -181,7 +181,7 @@ func (c conditions) judge(o *object) error {
 	switch {
 	case c.match != "" && !matchesTag(c.match, o.etag):
 		return preconditionFailed()
-	case c.match == "" && c.hasUnmodify && second.After(c.unmodified):
+	case c.match == "" && c.hasUnmodified && second.After(c.unmodified):
 		return preconditionFailed()
 	case c.noneMatch != "" && matchesTag(c.noneMatch, o.etag):
 		return c.unchanged

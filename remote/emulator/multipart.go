@@ -78,7 +78,7 @@ func (s *Server) uploadPart(r *request) error {
 		content{b}.release()
 		return err
 	}
-	uploaded := &part{number: number, blob: b, sum: p.md5()}
+	uploaded := &part{number: number, blob: b, sum: p.sum}
 	if err := s.store.putPart(r.bucket, r.key, u.id, uploaded); err != nil {
 		return err
 	}

@@ -1,12 +1,12 @@
 package emulator
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"hash"
 	"io"
 	"strconv"
 	"sync/atomic"
@@ -23,10 +23,9 @@ type payload struct {
 	src  io.Reader
 	size int64 // as announced
 
-	sum     hash.Hash // MD5
-	wantMD5 []byte    // of Content-MD5, or nil
-	sha     hash.Hash // nil: the payload is not signed, or chunk by chunk
-	wantSHA string
+	wantMD5 []byte // of Content-MD5, or nil
+	wantSHA string // empty: the payload is not signed, or chunk by chunk
+	sum     []byte // MD5, once copyTo is done
 }
 
 // payload prepares to read the body; nothing is read yet, so that a client
@@ -38,7 +37,7 @@ func (r *request) payload() (*payload, error) {
 	if r.ContentLength < 0 && mode != streaming {
 		return nil, refuse("MissingContentLength", "the request needs a Content-Length")
 	}
-	p := &payload{r: r, size: r.ContentLength, sum: md5.New()}
+	p := &payload{r: r, size: r.ContentLength}
 	p.src = &meter{r: r.Body, in: &r.server.tally.in, pace: newPace(r.server.o.Bandwidth), req: r}
 	if v := r.Header.Get("Content-MD5"); v != "" {
 		sum, err := base64.StdEncoding.DecodeString(v)
@@ -55,7 +54,7 @@ func (r *request) payload() (*payload, error) {
 		if raw, err := hex.DecodeString(r.sig.payload); err != nil || len(raw) != sha256.Size {
 			return nil, refuse("InvalidRequest", "x-amz-content-sha256 must be a SHA-256 in hex, %s or %s", unsigned, streaming)
 		}
-		p.sha, p.wantSHA = sha256.New(), r.sig.payload
+		p.wantSHA = r.sig.payload
 	}
 	return p, nil
 }
@@ -73,27 +72,39 @@ func (p *payload) useChunks() error {
 	return nil
 }
 
-// md5 is the sum of what copyTo has read.
-func (p *payload) md5() []byte { return p.sum.Sum(nil) }
-
 // copyTo writes the whole payload to w. An error that is not w's is the
 // client's fault and an apiError.
 func (p *payload) copyTo(w io.Writer) error {
-	buf := p.r.server.store.buffer()
-	defer p.r.server.store.reuse(buf)
+	sums := newSummer(p.size, p.wantSHA != "", &p.r.server.store.buffers)
+	err := p.pass(w, sums)
+	sums.finish()
+	if err != nil {
+		return err
+	}
+	p.sum = sums.md5.Sum(nil)
+	if p.wantMD5 != nil && !bytes.Equal(p.sum, p.wantMD5) {
+		return refuse("BadDigest", "the body's MD5 is not the Content-MD5")
+	}
+	if p.wantSHA != "" && hex.EncodeToString(sums.sha.Sum(nil)) != p.wantSHA {
+		// AWS has XAmzContentSHA256Mismatch for this; NAVER's table does not.
+		return refuse("BadDigest", "the body's SHA-256 is not x-amz-content-sha256")
+	}
+	return nil
+}
+
+// pass reads to the end, and checks the length.
+func (p *payload) pass(w io.Writer, sums *summer) error {
 	var got int64
 	for {
+		buf := p.r.server.store.buffer()
 		n, err := p.src.Read(*buf)
 		if got += int64(n); got > p.size {
 			return refuse("IncompleteBody", "the body is longer than announced")
 		}
-		p.sum.Write((*buf)[:n])
-		if p.sha != nil {
-			p.sha.Write((*buf)[:n])
-		}
 		if _, werr := w.Write((*buf)[:n]); werr != nil {
 			return werr
 		}
+		sums.add(summed{buf, n})
 		if err == io.EOF {
 			break
 		}
@@ -104,7 +115,7 @@ func (p *payload) copyTo(w io.Writer) error {
 	if got < p.size {
 		return refuse("IncompleteBody", "the body has %d bytes, not %d", got, p.size)
 	}
-	return p.check()
+	return nil
 }
 
 func (p *payload) readError(err error) error {
@@ -113,17 +124,6 @@ func (p *payload) readError(err error) error {
 		return e
 	}
 	return refuse("IncompleteBody", "the body ended early: %v", err)
-}
-
-func (p *payload) check() error {
-	if p.wantMD5 != nil && string(p.md5()) != string(p.wantMD5) {
-		return refuse("BadDigest", "the body's MD5 is not the Content-MD5")
-	}
-	if p.sha != nil && hex.EncodeToString(p.sha.Sum(nil)) != p.wantSHA {
-		// AWS has XAmzContentSHA256Mismatch for this; NAVER's table does not.
-		return refuse("BadDigest", "the body's SHA-256 is not x-amz-content-sha256")
-	}
-	return nil
 }
 
 // meter counts the bytes of a body and holds them to the bandwidth.

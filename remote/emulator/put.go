@@ -69,7 +69,7 @@ func (s *Server) putObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	o.content, o.etag = content{b}, hex.EncodeToString(p.md5())
+	o.content, o.etag = content{b}, hex.EncodeToString(p.sum)
 	if err := r.ready(); err != nil {
 		o.content.release()
 		return err

@@ -13,8 +13,8 @@ import (
 // directory the index on disk too. Operations are atomic.
 type store struct {
 	blobs   blobs
-	disk    *disk // nil: in memory only
-	buffers sync.Pool
+	disk    *disk     // nil: in memory only
+	buffers sync.Pool // of *[]byte of copyBuffer bytes
 
 	mu      sync.RWMutex // guards below, and everything in the buckets
 	closed  bool
@@ -37,15 +37,22 @@ func newBucket(info *bucketInfo) *bucket {
 	return &bucket{info: info, objects: btree.NewMap[string, *object](0), uploads: map[string]*upload{}}
 }
 
+// releaseLocked lets go of everything in the bucket.
+func (b *bucket) releaseLocked() {
+	b.objects.Scan(func(_ string, o *object) bool {
+		o.content.release()
+		return true
+	})
+	for _, u := range b.uploads {
+		u.release()
+	}
+}
+
 func newStore(o Options) (*store, error) {
 	st := &store{buckets: map[string]*bucket{}}
 	st.buffers.New = func() any { b := make([]byte, copyBuffer); return &b }
 	if o.Dir == "" {
-		a, err := newArena()
-		if err != nil {
-			return nil, err
-		}
-		st.blobs = a
+		st.blobs = memory{}
 		return st, nil
 	}
 	d, err := openDisk(o.Dir)
@@ -62,15 +69,20 @@ func newStore(o Options) (*store, error) {
 func (st *store) close() error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if st.closed {
+		return nil
+	}
 	st.closed = true
 	if st.disk != nil {
 		return st.disk.close()
 	}
-	return st.blobs.(*arena).file.Close()
+	for _, b := range st.buckets {
+		b.releaseLocked()
+	}
+	return nil
 }
 
-func (st *store) buffer() *[]byte   { return st.buffers.Get().(*[]byte) }
-func (st *store) reuse(buf *[]byte) { st.buffers.Put(buf) }
+func (st *store) buffer() *[]byte { return st.buffers.Get().(*[]byte) }
 
 // receive stores a payload as a blob with one reference, which is the
 // caller's to release.

@@ -52,7 +52,7 @@ type asked struct {
 	ETag   string `xml:"ETag"`
 }
 
-// assemble checks the asked parts against the uploaded ones and makes the
+// assemble checks the asked parts, at least one, against the uploaded ones and makes the
 // object's content, without references, and ETag of them.
 func (u *upload) assemble(want []asked) (content, string, error) {
 	var c content
@@ -61,15 +61,19 @@ func (u *upload) assemble(want []asked) (content, string, error) {
 		if i > 0 && a.Number <= want[i-1].Number {
 			return nil, "", refuse("InvalidPartOrder", "part %d comes after part %d", a.Number, want[i-1].Number)
 		}
+	}
+	for _, a := range want {
 		p := u.parts[a.Number]
 		if p == nil || strings.Trim(strings.TrimSpace(a.ETag), `"`) != p.etag() {
 			return nil, "", refuse("InvalidPart", "part %d was not uploaded with this ETag", a.Number)
 		}
-		if p.blob.size < minPartSize && i < len(want)-1 {
-			return nil, "", refuse("EntityTooSmall", "part %d has under %d bytes", a.Number, minPartSize)
-		}
 		c = append(c, p.blob)
 		sums.Write(p.sum)
+	}
+	for i, b := range c[:len(c)-1] {
+		if b.size < minPartSize {
+			return nil, "", refuse("EntityTooSmall", "part %d has under %d bytes", want[i].Number, minPartSize)
+		}
 	}
 	if c.size() > maxObjectSize {
 		return nil, "", refuse("EntityTooLarge", "the object would have over %d bytes", int64(maxObjectSize))
