@@ -6,9 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"ncloudfs/cache"
 	"ncloudfs/config"
@@ -27,10 +27,7 @@ func main() {
 	stop, force := daemon.Signals()
 	p := &program{parent: daemon.FindParent(), force: force}
 	if err := p.run(stop, os.Args); err != nil {
-		if p.parent == nil {
-			fmt.Fprintln(os.Stderr, "ncloudfs:", err)
-		}
-		p.parent.Failed(err)
+		p.complain(err)
 		os.Exit(1)
 	}
 }
@@ -39,6 +36,21 @@ func main() {
 type program struct {
 	parent *daemon.Parent  // waits until the mount answers; nil: stay in the foreground
 	force  context.Context // ends when the user will not wait for uploads
+	log    *daemon.Log     // nil before there is a mount
+}
+
+// complain says why the program failed, in one line and in one place: in the
+// log of a mount that was there, to the parent that waits for one, or here.
+func (p *program) complain(err error) {
+	line := strings.ReplaceAll(err.Error(), "\n", "; ") // several errors at once
+	switch {
+	case p.log != nil:
+		p.log.Error(line)
+	case p.parent != nil:
+		p.parent.Failed(line)
+	default:
+		fmt.Fprintln(os.Stderr, "ncloudfs:", line)
+	}
 }
 
 func (p *program) run(ctx context.Context, args []string) error {
@@ -80,7 +92,6 @@ func (p *program) mount(ctx context.Context, m *config.Mount, welcome string) er
 	if err != nil {
 		return err
 	}
-	defer log.Close()
 	store.Logger, m.Cache.Logger, m.FS.Logger = log.Logger, log.Logger, log.Logger
 	if m.Cache.Client, err = remote.New(store); err != nil {
 		return err
@@ -98,26 +109,25 @@ func (p *program) mount(ctx context.Context, m *config.Mount, welcome string) er
 	if err := p.parent.Ready(log.File); err != nil {
 		return errors.Join(err, mounted.Unmount(p.force), local.Close())
 	}
+	p.log = log
 	fmt.Print(welcome)
-	return p.serve(ctx, mounted, local, log.Logger)
+	return p.serve(ctx, mounted, local)
 }
 
 // serve waits for the end of the mount and brings everything into the bucket.
-func (p *program) serve(ctx context.Context, mounted *fs.Mount, local *cache.Cache, log *slog.Logger) error {
+func (p *program) serve(ctx context.Context, mounted *fs.Mount, local *cache.Cache) error {
 	var err error
 	select {
 	case <-mounted.Done():
 		err = mounted.Close(p.force)
 	case <-ctx.Done():
-		log.Info("finishing uploads, then unmounting; a second signal does not wait")
+		p.log.Info("finishing uploads, then unmounting; a second signal does not wait")
 		err = mounted.Unmount(p.force)
 	}
-	err = errors.Join(err, local.Close())
-	if err != nil {
-		log.Error("unmounted, but not everything is in the bucket", "err", err)
-		return err
+	if err = errors.Join(err, local.Close()); err != nil {
+		return fmt.Errorf("unmounted, but not everything is in the bucket, copies stay in the stage directory: %w", err)
 	}
-	log.Info("unmounted")
+	p.log.Info("unmounted")
 	return nil
 }
 

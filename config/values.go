@@ -13,6 +13,9 @@ type values map[string]given
 
 // add records a value and refuses a second, different one of the same option.
 func (vs values) add(o *option, value, where string) error {
+	if value == "" {
+		return fmt.Errorf("%s needs a value", where)
+	}
 	if o.isSwitch() {
 		b, err := parseSwitch(value)
 		if err != nil {

@@ -69,9 +69,9 @@ func FindParent() *Parent {
 }
 
 // Failed tells the parent why there is no mount.
-func (p *Parent) Failed(reason error) {
+func (p *Parent) Failed(reason string) {
 	if p != nil {
-		io.WriteString(p.pipe, failedWord+reason.Error())
+		io.WriteString(p.pipe, failedWord+reason)
 		p.pipe.Close()
 	}
 }

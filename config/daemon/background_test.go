@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,14 +32,14 @@ func play(role, dir string) error {
 	parent := FindParent()
 	switch role {
 	case "fails":
-		parent.Failed(errors.New("no such bucket"))
+		parent.Failed("no such bucket")
 		return nil
 	case "dies":
 		os.Exit(3)
 	case "waits":
 		stop, _ := Signals()
 		<-stop.Done()
-		parent.Failed(errors.New("asked to stop"))
+		parent.Failed("asked to stop")
 		return nil
 	}
 	log, err := OpenLog(LogOptions{}, parent, dir)

@@ -27,7 +27,7 @@ type Log struct {
 	File *os.File
 }
 
-// OpenLog opens the log: the standard error in the foreground, that is without
+// OpenLog opens the log, which stays open as long as the process: the standard error in the foreground, that is without
 // a parent, else the system's log, else a file below stateDir. Directory and
 // file are for their owner only.
 func OpenLog(o LogOptions, parent *Parent, stateDir string) (*Log, error) {
@@ -42,14 +42,6 @@ func OpenLog(o LogOptions, parent *Parent, stateDir string) (*Log, error) {
 		return &Log{slog.New(newSystemLog(o, w)), file}, nil
 	}
 	return &Log{slog.New(o.handler(file, nil)), file}, nil
-}
-
-// Close closes the log's file.
-func (l *Log) Close() error {
-	if l.File == os.Stderr {
-		return nil
-	}
-	return l.File.Close()
 }
 
 func openLogFile(stateDir string) (*os.File, error) {
