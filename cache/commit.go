@@ -1,9 +1,11 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"ncloudfs/remote"
@@ -57,7 +59,7 @@ func (s *Staged) startCommit(want uint64) *commit {
 	s.running = run
 	s.c.commits.Go(func() {
 		defer cancel()
-		run.err = s.c.upload(ctx, s, run)
+		run.err = s.c.uploadSafely(ctx, s, run)
 		s.mu.Lock()
 		s.running = nil
 		s.failure = run.err
@@ -66,6 +68,18 @@ func (s *Staged) startCommit(want uint64) *commit {
 		s.discardIfIdle()
 	})
 	return run
+}
+
+// uploadSafely is upload, with a panic as an error: one file must not take the
+// mount with it.
+func (c *Cache) uploadSafely(ctx context.Context, s *Staged, run *commit) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			c.log.Error("internal error in an upload", "file", s.path, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+			err = fmt.Errorf("internal error: %v", reason)
+		}
+	}()
+	return c.upload(ctx, s, run)
 }
 
 // upload brings the present state of s into the bucket, in its turn among the
@@ -81,6 +95,7 @@ func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
 		return nil
 	}
 	snap.ctx, snap.name = ctx, name
+	snap.contentType = cmp.Or(snap.contentType, typeByName(c.keyOf(name)))
 	run.upTo = snap.changes
 	o, err := c.send(ctx, snap)
 	if err != nil {
@@ -89,6 +104,7 @@ func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
 		}
 		return fmt.Errorf("upload %q: %w", name, err)
 	}
+	c.orphans.drop(o.Path)
 	c.known.Learn(o, true)
 	if s.committedTo(snap, o) {
 		c.dirs.Changed(name, Entry{Kind: File, Object: o})
@@ -138,9 +154,6 @@ func (s *Staged) snapshot() (*snapshot, bool) {
 	snap := &snapshot{view: s.viewLocked(), changes: s.changes, base: s.base, object: s.object,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
 		meta:        s.attr.Meta(s.meta), contentType: s.contentType}
-	if snap.contentType == "" {
-		snap.contentType = defaultType
-	}
 	return snap, true
 }
 

@@ -52,26 +52,27 @@ func (c *Cache) putMarker(ctx context.Context, n Name, meta remote.Meta) error {
 
 // Store makes a whole small file at once, as symbolic links and special files
 // need it: one PUT.
-func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) (remote.Object, error) {
+func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 	if err := c.CheckName(n); err != nil {
-		return remote.Object{}, err
+		return err
 	}
 	p := c.path(c.keyOf(n))
 	release, err := c.gates.claim(ctx, p.Key)
 	if err != nil {
-		return remote.Object{}, err
+		return err
 	}
 	defer release()
-	meta := a.Meta(nil)
-	o, err := c.client.Put(ctx, p, bytes.NewReader(body), int64(len(body)), remote.PutOptions{ContentType: defaultType, Meta: meta})
+	meta, contentType := a.Meta(nil), typeByName(p.Key)
+	o, err := c.client.Put(ctx, p, bytes.NewReader(body), int64(len(body)), remote.PutOptions{ContentType: contentType, Meta: meta})
 	if err != nil {
-		return remote.Object{}, fmt.Errorf("create %q: %w", n, err)
+		return fmt.Errorf("create %q: %w", n, err)
 	}
-	o.Path, o.Size, o.Meta, o.ContentType, o.HasMeta = p, int64(len(body)), meta, defaultType, true
+	o.Path, o.Size, o.Meta, o.ContentType, o.HasMeta = p, int64(len(body)), meta, contentType, true
+	c.orphans.drop(p)
 	c.blocks.Store(versionOf(o), body)
 	c.known.Learn(o, true)
 	c.dirs.Changed(n, Entry{Kind: File, Object: o})
-	return o, nil
+	return nil
 }
 
 // maxLink is the longest target of a symbolic link (PATH_MAX of Linux).

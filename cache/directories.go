@@ -193,6 +193,12 @@ func (d *directories) Pin(n Name) {
 	d.setLocal(n, Entry{Kind: File}, true)
 }
 
+// Unpin forgets a name that was pinned.
+func (d *directories) Unpin(n Name) {
+	parent, base := n.Split()
+	d.change(parent, func(dir *directory) { delete(dir.records, base) })
+}
+
 func (d *directories) setLocal(n Name, e Entry, pinned bool) {
 	parent, base := n.Split()
 	now := time.Now()

@@ -8,9 +8,9 @@ import (
 	"ncloudfs/remote"
 )
 
-// knownLimit is how many objects' metadata are remembered: some 400 bytes
-// each.
-const knownLimit = 1 << 16
+// knownLimit is how many objects' metadata are remembered: up to
+// 1 KiB each.
+const knownLimit = 1 << 15
 
 // dateSlack is how far LastModified may lie from the Date header of the answer
 // to the PUT that made the object.

@@ -35,6 +35,9 @@ func (o *orphans) take(p remote.Path) (remote.Object, bool) {
 	return obj, ok
 }
 
+// drop forgets the orphan at p, where a new object has taken its place.
+func (o *orphans) drop(p remote.Path) { o.take(p) }
+
 // under returns the orphans below a key prefix.
 func (o *orphans) under(prefix string) []remote.Path {
 	o.mu.Lock()
@@ -51,15 +54,15 @@ func (o *orphans) under(prefix string) []remote.Path {
 // RemoveOrphan deletes the object of a name that was removed while it was open,
 // after its last close. Nothing happens when p is no orphan.
 func (c *Cache) RemoveOrphan(ctx context.Context, p remote.Path) error {
-	obj, ok := c.orphans.take(p)
-	if !ok {
-		return nil
-	}
 	release, err := c.gates.claim(ctx, p.Key)
 	if err != nil {
 		return err
 	}
 	defer release()
+	obj, ok := c.orphans.take(p)
+	if !ok {
+		return nil
+	}
 	now, err := c.client.Head(ctx, p)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -43,10 +43,3 @@ const maxCopySize = 5 << 30
 
 // MaxFileSize is the largest object of the service, in bytes: 10 TB.
 const MaxFileSize = 10_000_000_000_000
-
-// markerType is the content type of a directory's marker, as NAVER's console
-// writes it.
-const markerType = "application/x-directory"
-
-// defaultType is the content type of a file that carries no other.
-const defaultType = "application/octet-stream"

@@ -37,12 +37,13 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) error {
 	if s := c.stage.Of(from); s != nil {
 		s.rename(from, to, moved)
 	}
-	c.removed(from)
+	c.orphans.drop(c.path(c.keyOf(to)))
 	if s := c.stage.Of(to); s != nil && moved.Path.Key == "" {
 		c.dirs.Pin(to)
 	} else {
 		c.dirs.Changed(to, Entry{Kind: File, Object: moved})
 	}
+	c.removed(from) // last: for a moment there are both, never neither
 	return nil
 }
 
@@ -85,17 +86,22 @@ func (c *Cache) copyObject(ctx context.Context, old remote.Object, to remote.Pat
 	if old.Size > maxCopySize {
 		return remote.Object{}, ErrCopyLimit
 	}
-	o, err := c.client.Copy(ctx, to, old.Path, remote.CopyOptions{IfMatch: old.ETag})
+	old, _ = c.known.Complete(old)
+	o := remote.CopyOptions{IfMatch: old.ETag}
+	contentType := retype(old, to)
+	if contentType != old.ContentType {
+		o.Replace, o.Meta, o.ContentType = true, old.Meta, contentType
+	}
+	copied, err := c.client.Copy(ctx, to, old.Path, o)
 	if err != nil {
 		return remote.Object{}, err
 	}
-	o.Path, o.Size, o.Meta, o.ContentType, o.HasMeta = to, old.Size, old.Meta, old.ContentType, old.HasMeta
-	if full, ok := c.known.Complete(old); ok {
-		o.Meta, o.ContentType, o.HasMeta = full.Meta, full.ContentType, true
-		c.known.Learn(o, true)
+	copied.Path, copied.Size, copied.Meta, copied.ContentType, copied.HasMeta = to, old.Size, old.Meta, contentType, old.HasMeta
+	if copied.HasMeta {
+		c.known.Learn(copied, true)
 	}
-	c.moveContent(old, o)
-	return o, nil
+	c.moveContent(old, copied)
+	return copied, nil
 }
 
 // rename follows a move of the file's object; moved is empty when the bucket
@@ -142,6 +148,7 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]remote.O
 	for _, s := range c.stage.Under(from) {
 		name, _ := s.Name()
 		s.rename(name, name.Rebase(from, to), moved[name])
+		c.dirs.Unpin(name)
 	}
 	c.dirs.ForgetTree(from)
 	c.dirs.ForgetTree(to)

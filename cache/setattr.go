@@ -10,16 +10,15 @@ import (
 
 // SetMeta changes the metadata or content type of a file that is not staged,
 // or of a directory: a Copy of the object onto itself (with a HEAD before it
-// when its metadata is not known), or a PUT of the marker. It returns what n is
-// afterwards. The root of a bucket has no marker; what is set there lasts as
-// long as the mount.
-func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) (Entry, error) {
+// when its metadata is not known), or a PUT of the marker. The root of a bucket
+// has no marker; what is set there lasts as long as the mount.
+func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) error {
 	e, err := c.Stat(ctx, n)
 	if err != nil {
-		return Entry{}, err
+		return err
 	}
 	if e, err = c.Describe(ctx, n, e); err != nil {
-		return Entry{}, err
+		return err
 	}
 	switch e.Kind {
 	case Dir:
@@ -27,12 +26,12 @@ func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, 
 	case File:
 		err = c.setFileMeta(ctx, n, e, change)
 	default:
-		return Entry{}, fmt.Errorf("set attributes of %q: %w", n, fs.ErrNotExist)
+		return fmt.Errorf("set attributes of %q: %w", n, fs.ErrNotExist)
 	}
 	if err != nil {
-		return Entry{}, fmt.Errorf("set attributes of %q: %w", n, err)
+		return fmt.Errorf("set attributes of %q: %w", n, err)
 	}
-	return c.Stat(ctx, n)
+	return nil
 }
 
 func (c *Cache) setFileMeta(ctx context.Context, n Name, e Entry, change func(remote.Meta, *string)) error {
@@ -71,7 +70,7 @@ func (c *Cache) setDirMeta(ctx context.Context, n Name, e Entry, change func(rem
 
 // SetAttr changes attributes of a file that is not staged, or of a directory;
 // see SetMeta for its requests.
-func (c *Cache) SetAttr(ctx context.Context, n Name, change func(*Attr)) (Entry, error) {
+func (c *Cache) SetAttr(ctx context.Context, n Name, change func(*Attr)) error {
 	return c.SetMeta(ctx, n, func(m remote.Meta, _ *string) {
 		a := ParseAttr(m)
 		change(&a)

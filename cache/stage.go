@@ -169,6 +169,17 @@ func (s *Stage) create() (*os.File, string, error) {
 	}
 }
 
+// putNew indexes staged under n, or returns what is there already.
+func (s *Stage) putNew(n Name, staged *Staged) *Staged {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.byName[n]; old != nil {
+		return old
+	}
+	s.byName[n] = staged
+	return staged
+}
+
 // put indexes staged under n, in place of what was there.
 func (s *Stage) put(n Name, staged *Staged) {
 	s.mu.Lock()

@@ -56,24 +56,43 @@ func (c *Cache) OpenStaged(n Name, o StageOptions) (*Staged, error) {
 	if c.stage == nil {
 		return nil, fmt.Errorf("stage %q: %w", n, ErrReadOnly)
 	}
-	if s := c.stage.Of(n); s != nil && s.acquire() {
+	for {
+		s := c.stage.Of(n)
+		if s == nil {
+			var err error
+			if s, err = c.stageAnew(n, o); err != nil {
+				return nil, err
+			}
+		}
+		if !s.acquire() {
+			continue // it has just left the stage
+		}
 		if o.Truncate {
 			return s, s.Truncate(0)
 		}
 		return s, nil
 	}
+}
+
+// stageAnew makes a Staged without users, unless another comes first.
+func (c *Cache) stageAnew(n Name, o StageOptions) (*Staged, error) {
 	file, path, err := c.stage.create()
 	if err != nil {
 		return nil, err
 	}
-	s := &Staged{c: c, file: file, path: path, name: n, users: 1, attr: o.Attr}
+	s := &Staged{c: c, file: file, path: path, name: n, attr: o.Attr}
 	if o.Base.Kind == File {
 		s.startFrom(o.Base, o.Truncate)
 	} else {
 		s.touchLocked(true)
+	}
+	if first := c.stage.putNew(n, s); first != s {
+		s.removeFile()
+		return first, nil
+	}
+	if o.Base.Kind != File {
 		c.dirs.Pin(n)
 	}
-	c.stage.put(n, s)
 	return s, nil
 }
 
@@ -127,13 +146,18 @@ func (s *Staged) discardIfIdle() {
 		s.reader.Close()
 		s.reader = nil
 	}
+	s.unlinked = true // nobody takes it up again
+	s.removeFile()
+	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
+}
+
+// removeFile deletes the local bytes.
+func (s *Staged) removeFile() {
 	s.file.Close()
 	s.file = nil
-	s.unlinked = true // nobody takes it up again
 	if err := s.c.stage.root.Remove(s.path); err != nil {
-		s.c.log.Warn("cannot remove a staged file that is uploaded", "file", s.path, "err", err)
+		s.c.log.Warn("cannot remove a staged file that is not needed any more", "file", s.path, "err", err)
 	}
-	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
 }
 
 // touchLocked notes a change.

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"syscall"
 	"time"
 
@@ -123,4 +124,14 @@ func newAttr(mode uint32, owner fuse.Owner) cache.Attr {
 		UID: owner.Uid, GID: owner.Gid, HasOwner: true,
 		Mtime: now, Atime: now, Ctime: now,
 	}
+}
+
+// setAttr changes the attributes of what is not staged, and returns what it is
+// then.
+func (m *Mount) setAttr(ctx context.Context, n cache.Name, change func(*cache.Attr)) (cache.Entry, error) {
+	err := m.mutate(ctx, func(ctx context.Context) error { return m.cache.SetAttr(ctx, n, change) })
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	return m.cache.Stat(ctx, n)
 }

@@ -122,7 +122,7 @@ func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttr
 		return errno
 	}
 	whole, apply := d.m.whole(e), change(in, syscall.S_IFDIR)
-	e, err := d.m.cache.SetAttr(ctx, n, func(a *cache.Attr) { whole(a); apply(a) })
+	e, err := d.m.setAttr(ctx, n, func(a *cache.Attr) { whole(a); apply(a) })
 	if err != nil {
 		return d.m.report("setattr", err)
 	}
@@ -145,7 +145,8 @@ func (d *dirNode) Mkdir(ctx context.Context, base string, mode uint32, out *fuse
 	if errno != 0 {
 		return nil, errno
 	}
-	if err := d.m.cache.Mkdir(ctx, n, newAttr(syscall.S_IFDIR|mode&0o7777, owner)); err != nil {
+	attr := newAttr(syscall.S_IFDIR|mode&0o7777, owner)
+	if err := d.m.mutate(ctx, func(ctx context.Context) error { return d.m.cache.Mkdir(ctx, n, attr) }); err != nil {
 		return nil, d.m.report("mkdir", err)
 	}
 	e, err := d.m.cache.Stat(ctx, n)
@@ -179,7 +180,7 @@ func (d *dirNode) Rmdir(ctx context.Context, base string) syscall.Errno {
 	if errno != 0 {
 		return errno
 	}
-	return d.m.report("rmdir", d.m.cache.Rmdir(ctx, n))
+	return d.m.report("rmdir", d.m.mutate(ctx, func(ctx context.Context) error { return d.m.cache.Rmdir(ctx, n) }))
 }
 
 // Create implements fs.NodeCreater: it sends nothing.
@@ -231,7 +232,8 @@ func (d *dirNode) Unlink(ctx context.Context, base string) syscall.Errno {
 		return errno
 	}
 	f := d.fileAt(base)
-	if err := d.m.cache.Remove(ctx, n, f != nil && f.isReadOnly()); err != nil {
+	isOpen := f != nil && f.isReadOnly()
+	if err := d.m.mutate(ctx, func(ctx context.Context) error { return d.m.cache.Remove(ctx, n, isOpen) }); err != nil {
 		return d.m.report("unlink", err)
 	}
 	if f != nil {
@@ -275,7 +277,8 @@ func (d *dirNode) store(ctx context.Context, base string, mode uint32, body []by
 	if errno != 0 {
 		return nil, errno
 	}
-	if _, err := d.m.cache.Store(ctx, n, body, newAttr(mode, owner)); err != nil {
+	store := func(ctx context.Context) error { return d.m.cache.Store(ctx, n, body, newAttr(mode, owner)) }
+	if err := d.m.mutate(ctx, store); err != nil {
 		return nil, d.m.report("create", err)
 	}
 	e, err := d.m.cache.Stat(ctx, n)

@@ -317,7 +317,7 @@ func (f *fileNode) setCleanAttr(ctx context.Context, in *fuse.SetAttrIn) (cache.
 		return cache.Entry{}, errno
 	}
 	whole, apply := f.m.whole(e), change(in, syscall.S_IFREG)
-	now, err := f.m.cache.SetAttr(ctx, n, func(a *cache.Attr) { whole(a); apply(a) })
+	now, err := f.m.setAttr(ctx, n, func(a *cache.Attr) { whole(a); apply(a) })
 	if err != nil {
 		return cache.Entry{}, err
 	}

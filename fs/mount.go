@@ -130,13 +130,16 @@ func (m *Mount) fuseOptions(o Options) *fuse.MountOptions {
 		MaxBackground:        maxBackground,
 		IgnoreSecurityLabels: true, // asked for at every write, and never kept
 		DisableSplice:        true, // of no use for bytes in memory, and costs half the CPU time
-		DirectMount:          os.Geteuid() == 0,
+		DirectMountStrict:    os.Geteuid() == 0,
 		Debug:                o.Debug,
 		Logger:               slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
 		PanicHandler:         m.panicked,
 		ExtraCapabilities:    fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_READDIRPLUS_AUTO,
 	}
-	if o.ReadOnly {
+	switch {
+	case o.ReadOnly && options.DirectMountStrict:
+		options.DirectMountFlags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY
+	case o.ReadOnly:
 		options.Options = append(options.Options, "ro")
 	}
 	if o.AllowOther {
@@ -168,17 +171,17 @@ func (m *Mount) Done() <-chan struct{} { return m.done }
 // error says what is left. A busy mount is detached: it vanishes from the tree
 // now, and for good when its last user closes it.
 func (m *Mount) Unmount(ctx context.Context) error {
-	err := m.cache.Drain(ctx)
+	_ = m.cache.Drain(ctx) // while its users still see the mount; Close has the last word
+	var err error
 	if unmountErr := m.server.Unmount(); unmountErr != nil {
 		if lazyErr := detach(m.mountpoint); lazyErr != nil {
-			err = errors.Join(err, fmt.Errorf("unmount %s: %w", m.mountpoint, unmountErr))
+			err = fmt.Errorf("unmount %s: %w", m.mountpoint, unmountErr)
 		}
 	}
-	m.end()
-	return err
+	return errors.Join(err, m.Close(ctx)) // what was written in between
 }
 
-// Close ends what is left after an unmount from outside.
+// Close brings what is left into the bucket after an unmount.
 func (m *Mount) Close(ctx context.Context) error {
 	err := m.cache.Drain(ctx)
 	m.end()

@@ -31,6 +31,29 @@ func (m *Mount) operation(ctx context.Context) (op context.Context, done func())
 	}
 }
 
+// mutate runs a change of the bucket, which is carried out to its end even if
+// the caller is being killed: half a rename helps nobody.
+func (m *Mount) mutate(ctx context.Context, change func(context.Context) error) error {
+	op, done := m.operation(ctx)
+	defer done()
+	result := make(chan error, 1)
+	m.behind.Go(func() {
+		defer func() {
+			if reason := recover(); reason != nil {
+				m.panicked(reason)
+				result <- fmt.Errorf("internal error: %v", reason)
+			}
+		}()
+		result <- change(m.ctx)
+	})
+	select {
+	case err := <-result:
+		return err
+	case <-op.Done():
+		return context.Cause(op)
+	}
+}
+
 // awaitKill cancels op once pid has a SIGKILL pending.
 func (m *Mount) awaitKill(op context.Context, pid uint32, cancel context.CancelCauseFunc) {
 	tick := time.NewTicker(killPoll)

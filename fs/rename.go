@@ -40,7 +40,7 @@ func (d *dirNode) Rename(ctx context.Context, base string, newParent fs.InodeEmb
 	if e.Kind == cache.Dir {
 		return d.renameDir(ctx, base, from, to)
 	}
-	if err := d.m.cache.Rename(ctx, from, to); err != nil {
+	if err := d.m.mutate(ctx, func(ctx context.Context) error { return d.m.cache.Rename(ctx, from, to) }); err != nil {
 		return d.m.report("rename", err)
 	}
 	if old := target.fileAt(newBase); old != nil {
@@ -84,14 +84,13 @@ func (d *dirNode) renameDir(ctx context.Context, base string, from, to cache.Nam
 	if to.In(from) {
 		return syscall.EINVAL
 	}
-	moved, err := d.m.cache.RenameDir(ctx, from, to)
-	if err != nil {
-		return d.m.report("rename", err)
-	}
-	if child := d.GetChild(base); child != nil {
-		tellMoved(child, string(from), moved)
-	}
-	return 0
+	return d.m.report("rename", d.m.mutate(ctx, func(ctx context.Context) error {
+		moved, err := d.m.cache.RenameDir(ctx, from, to)
+		if child := d.GetChild(base); err == nil && child != nil {
+			tellMoved(child, string(from), moved)
+		}
+		return err
+	}))
 }
 
 // tellMoved gives the nodes below a renamed directory the new identity of

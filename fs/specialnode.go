@@ -78,7 +78,7 @@ func (s *specialNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.Set
 		return errno
 	}
 	whole, apply := s.m.whole(e), change(in, typeOf(e))
-	e, err := s.m.cache.SetAttr(ctx, n, func(a *cache.Attr) { whole(a); apply(a) })
+	e, err := s.m.setAttr(ctx, n, func(a *cache.Attr) { whole(a); apply(a) })
 	if err != nil {
 		return s.m.report("setattr", err)
 	}

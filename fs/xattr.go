@@ -141,7 +141,7 @@ func (n *node) changeXattrs(ctx context.Context, edit func(map[string][]byte) sy
 		return 0
 	}
 	whole := n.m.whole(e)
-	_, err := n.m.cache.SetAttr(ctx, name, func(a *cache.Attr) { whole(a); a.Xattrs = x })
+	_, err := n.m.setAttr(ctx, name, func(a *cache.Attr) { whole(a); a.Xattrs = x })
 	return n.m.report("setxattr", err)
 }
 
