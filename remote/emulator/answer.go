@@ -32,6 +32,7 @@ func newAnswer(w http.ResponseWriter, r *request) *answer {
 	a := &answer{ResponseWriter: w, r: r, out: &r.server.tally.out}
 	a.pace = newPace(r.server.o.Bandwidth)
 	w.Header().Set("x-amz-request-id", r.id)
+	a.setTime("Date", r.now)
 	return a
 }
 

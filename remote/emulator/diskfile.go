@@ -28,7 +28,7 @@ type uploadFile struct {
 type partFile struct {
 	Number int
 	Blob   string
-	MD5    []byte
+	Tag    []byte
 }
 
 func toObjectFile(o *object) objectFile {
@@ -56,7 +56,7 @@ func (f uploadFile) upload() *upload {
 }
 
 func toPartFile(p *part) partFile {
-	return partFile{Number: p.number, Blob: p.blob.id, MD5: p.sum}
+	return partFile{Number: p.number, Blob: p.blob.id, Tag: p.tag}
 }
 
 func toBytes(m map[string]string) map[string][]byte {

@@ -111,7 +111,7 @@ func (l *loading) parts(u *upload, dir string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		u.parts[f.Number] = &part{number: f.Number, blob: b, sum: f.MD5}
+		u.parts[f.Number] = &part{number: f.Number, blob: b, tag: f.Tag}
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func (s *Server) uploadPart(r *request) error {
 		content{b}.release()
 		return err
 	}
-	uploaded := &part{number: number, blob: b, sum: p.sum}
+	uploaded := &part{number: number, blob: b, tag: s.tag(p.sum)}
 	if err := s.store.putPart(r.bucket, r.key, u.id, uploaded); err != nil {
 		return err
 	}

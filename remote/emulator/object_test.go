@@ -33,6 +33,24 @@ func TestObjectCarriesItsHeaders(t *testing.T) {
 	}
 }
 
+func TestOpaqueETagsAreNotMD5s(t *testing.T) {
+	s := withBucket(t, emulator.Options{OpaqueETags: true})
+	etag := put(t, s, "/bucket/key", "hello").header.Get("ETag")
+	if len(etag) != 34 || strings.Contains(etag, hexMD5("hello")) {
+		t.Errorf("got %s", etag)
+	}
+	id := begin(t, s, "/bucket/parts", nil)
+	must(t, s, completion("/bucket/parts", id, 1, uploadPart(t, s, "/bucket/parts", id, 1, "hello")))
+}
+
+func TestDateIsTheServersClock(t *testing.T) {
+	now := time.Now().Add(-10 * time.Minute)
+	s := withBucket(t, emulator.Options{Clock: at(now)})
+	if got := must(t, s, call{method: "HEAD", path: "/bucket"}).header.Get("Date"); got != now.UTC().Format(http.TimeFormat) {
+		t.Errorf("got %s", got)
+	}
+}
+
 // NAVER's PUT Object: Content-MD5 is checked; its table has InvalidDigest for
 // a malformed and BadDigest for a wrong one.
 func TestContentMD5IsVerified(t *testing.T) {

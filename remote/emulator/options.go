@@ -43,6 +43,8 @@ type Options struct {
 	NextMarker   NextMarker
 	ShufflePages bool // entries of a listing page come in no order; default: ascending bytes
 
+	OpaqueETags bool // ETags are not MD5s, as perhaps in buckets encrypted through KMS
+
 	Latency   time.Duration // before the first byte of every answer; default none
 	Bandwidth int64         // bytes per second of one connection in either direction; default unlimited
 

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"crypto/md5"
 	"encoding/hex"
 	"net/http"
 	"strings"
@@ -31,6 +32,15 @@ func metadata(h http.Header) (contentType string, meta map[string]string, err er
 		return "", nil, refuse("MetadataTooLarge", "the metadata has %d bytes, over %d", size, maxMeta)
 	}
 	return contentType, meta, nil
+}
+
+// tag is the entity tag of a body with this MD5.
+func (s *Server) tag(sum []byte) []byte {
+	if !s.o.OpaqueETags {
+		return sum
+	}
+	opaque := md5.Sum(sum)
+	return opaque[:]
 }
 
 // newObject is the object that the request describes, without content. The
@@ -69,7 +79,7 @@ func (s *Server) putObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	o.content, o.etag = content{b}, hex.EncodeToString(p.sum)
+	o.content, o.etag = content{b}, hex.EncodeToString(s.tag(p.sum))
 	if err := r.ready(); err != nil {
 		o.content.release()
 		return err

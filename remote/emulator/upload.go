@@ -35,10 +35,10 @@ type upload struct {
 type part struct {
 	number int
 	blob   *blob
-	sum    []byte // MD5
+	tag    []byte // its ETag, not in hex
 }
 
-func (p *part) etag() string { return hex.EncodeToString(p.sum) }
+func (p *part) etag() string { return hex.EncodeToString(p.tag) }
 
 func (u *upload) release() {
 	for _, p := range u.parts {
@@ -68,7 +68,7 @@ func (u *upload) assemble(want []asked) (content, string, error) {
 			return nil, "", refuse("InvalidPart", "part %d was not uploaded with this ETag", a.Number)
 		}
 		c = append(c, p.blob)
-		sums.Write(p.sum)
+		sums.Write(p.tag)
 	}
 	for i, b := range c[:len(c)-1] {
 		if b.size < minPartSize {
