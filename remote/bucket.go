@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -57,16 +58,11 @@ func (c *Client) MakeBucket(ctx context.Context, bucket, acl string) error {
 	k := bucketCall("MAKE BUCKET", http.MethodPut, bucket)
 	k.header = http.Header{}
 	setACL(k.header, acl)
-	err := c.do(ctx, k)
-	if code := CodeOf(err); k.attempts > 1 && (code == BucketAlreadyExists || code == BucketAlreadyOwnedByYou) {
-		buckets, listErr := c.Buckets(ctx)
-		for _, b := range buckets {
-			if listErr == nil && b.Name == bucket {
-				return nil
-			}
-		}
+	k.done = func(ctx context.Context) bool {
+		buckets, err := c.Buckets(ctx)
+		return err == nil && slices.ContainsFunc(buckets, func(b Bucket) bool { return b.Name == bucket })
 	}
-	return err
+	return c.do(ctx, k)
 }
 
 // RemoveBucket removes an empty bucket.

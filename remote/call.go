@@ -37,6 +37,11 @@ type call struct {
 	// is the attempt's failure, and decides whether there is another.
 	accept func(*answer) error
 
+	// done looks whether an earlier attempt, whose answer was lost, did the
+	// work after all; it is asked when a later one was answered by an error.
+	// nil: sending again does no harm.
+	done func(context.Context) bool
+
 	md5      [md5.Size]byte // of body as it was last sent, with digest
 	attempts int            // begun so far
 	askFirst bool           // send Expect: 100-continue: an earlier body broke off
@@ -73,6 +78,9 @@ func (c *Client) do(ctx context.Context, k *call) error {
 		if k.redirected(e) {
 			continue
 		}
+		if k.attempts > 1 && e.Status != 0 && k.done != nil && k.done(ctx) {
+			return nil
+		}
 		wait, again := r.next(e, time.Now())
 		if !again {
 			return e
@@ -106,9 +114,10 @@ func (k *call) check() error {
 	return nil
 }
 
-// validHeader reports whether HTTP carries s unchanged.
+// validHeader reports whether HTTP carries s unchanged. Tabs are left out:
+// servers differ in how they stand in a signature.
 func validHeader(s string) bool {
-	return s == strings.Trim(s, " \t") && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+	return s == strings.Trim(s, " ") && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 // attempt sends the call once.

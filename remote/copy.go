@@ -35,7 +35,8 @@ func (o CopyOptions) header(src Path) http.Header {
 
 // Copy copies an object within the service (up to 5 GiB). The answer carries
 // no size: Size is -1, and HasMeta only set with Replace. An absent source is
-// NoSuchKey, another version than IfMatch is PreconditionFailed.
+// NoSuchKey, another version than IfMatch is PreconditionFailed: without a copy
+// having been made, unless the service ignores the condition as Ceph 16 does.
 func (c *Client) Copy(ctx context.Context, dst, src Path, o CopyOptions) (Object, error) {
 	k := &call{op: "COPY", path: dst, method: http.MethodPut, object: true, header: o.header(src)}
 	if src.Bucket == "" || src.Key == "" {
@@ -55,6 +56,10 @@ func (c *Client) Copy(ctx context.Context, dst, src Path, o CopyOptions) (Object
 			return fmt.Errorf("%w: no ETag", errMalformed)
 		}
 		copied = Object{Path: dst, Size: -1, ETag: parseETag(doc.ETag), ModTime: a.date()}
+		if c.copiedAnother(dst, src, copied.ETag, o.IfMatch) {
+			return &Error{Op: k.op, Path: dst, Code: PreconditionFailed, Status: a.StatusCode,
+				Message: "another version was copied"}
+		}
 		if t, ok := parseTime([]byte(doc.LastModified)); ok {
 			copied.ModTime = t
 		}
@@ -65,4 +70,15 @@ func (c *Client) Copy(ctx context.Context, dst, src Path, o CopyOptions) (Object
 		return nil
 	}
 	return copied, c.do(ctx, k)
+}
+
+// copiedAnother reports whether the service copied another version than want.
+// It shows where ETags are MD5s, which a copy of a single-part object keeps.
+func (c *Client) copiedAnother(dst, src Path, got, want ETag) bool {
+	if want == "" || want.Multipart() || got == want {
+		return false
+	}
+	dstMD5, _ := c.etags.get(dst.Bucket)
+	srcMD5, _ := c.etags.get(src.Bucket)
+	return dstMD5 && srcMD5
 }

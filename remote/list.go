@@ -6,7 +6,9 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // maxKeys is how many entries one page may have (Object Storage API guide).
@@ -84,9 +86,9 @@ func (c *Client) List(ctx context.Context, o ListOptions) iter.Seq2[*Page, error
 	}
 }
 
-// finish derives what the document does not say: the next marker when it is
-// missing, and whether the page is in order.
-func (p *Page) finish(o ListOptions, truncated bool, next string) error {
+// finish derives what the document does not say: whether the page is in
+// order, and where the next one begins.
+func (p *Page) finish(o ListOptions, truncated bool, next nextMarker) error {
 	p.Ordered = true
 	last, lastKey, lastPrefix := "", o.Marker, o.Marker
 	for i := range p.Objects {
@@ -103,12 +105,34 @@ func (p *Page) finish(o ListOptions, truncated bool, next string) error {
 	if !truncated {
 		return nil
 	}
-	if next == "" {
-		next = last
+	p.Next = next.choose(p, last)
+	if p.Next <= o.Marker {
+		return fmt.Errorf("%w: a truncated page whose next marker %q is not after %q", errMalformed, p.Next, o.Marker)
 	}
-	if next <= o.Marker {
-		return fmt.Errorf("%w: a truncated page whose next marker %q is not after %q", errMalformed, next, o.Marker)
-	}
-	p.Next = next
 	return nil
+}
+
+// nextMarker is NextMarker as it stands in the answer, and unescaped where
+// the answer says that names are. Ceph 16 does not escape it all the same.
+type nextMarker struct{ raw, plain string }
+
+// choose returns the marker of the page after p, whose last entry is last. In
+// a page in order that is last itself, unless NextMarker lies within that
+// common prefix. In any other only NextMarker can tell, if it is there.
+func (n nextMarker) choose(p *Page, last string) string {
+	switch {
+	case n.raw == "":
+		return last
+	case p.Ordered && last != "" && !strings.HasPrefix(n.plain, last):
+		return last
+	case n.raw != n.plain && p.has(n.raw):
+		return n.raw
+	}
+	return n.plain
+}
+
+// has reports whether name is an entry of the page.
+func (p *Page) has(name string) bool {
+	return slices.Contains(p.Prefixes, name) ||
+		slices.ContainsFunc(p.Objects, func(o Object) bool { return o.Path.Key == name })
 }

@@ -14,7 +14,7 @@ const defaultContentType = "application/octet-stream"
 // PutOptions describes a new object.
 type PutOptions struct {
 	ContentType string // empty: application/octet-stream
-	Meta        Meta   // values go out as they are, UTF-8 too; what HTTP cannot carry (control characters, blanks at the ends) is InvalidArgument
+	Meta        Meta   // values go out as they are, UTF-8 too; what HTTP cannot carry (control characters, spaces at the ends) is InvalidArgument
 	ACL         string // canned; empty: the service's default (private)
 }
 

@@ -47,7 +47,7 @@ type listing struct {
 	page      *Page
 	bucket    string
 	truncated string
-	next      string
+	next      nextMarker
 	encoding  string
 }
 
@@ -69,7 +69,9 @@ func (l *listing) element(s *scanner, name []byte) (err error) {
 	case "IsTruncated":
 		return s.string(&l.truncated)
 	case "NextMarker":
-		return s.string(&l.next)
+		err := s.string(&l.next.raw)
+		l.next.plain = l.next.raw
+		return err
 	case "EncodingType":
 		return s.string(&l.encoding)
 	}
@@ -102,16 +104,7 @@ func (l *listing) contents(s *scanner, o *Object) error {
 			o.Size, err = parseSize(text)
 			return err
 		case "LastModified":
-			text, err := s.text()
-			if err != nil {
-				return err
-			}
-			t, ok := parseTime(text)
-			if !ok {
-				return fmt.Errorf("%w: LastModified %q", errMalformed, text)
-			}
-			o.ModTime = t
-			return nil
+			return s.time(&o.ModTime)
 		}
 		return s.skip()
 	})
@@ -133,7 +126,10 @@ func (l *listing) unescape() (err error) {
 			return err
 		}
 	}
-	return unescape(&l.next)
+	if unescape(&l.next.plain) != nil {
+		l.next.plain = l.next.raw
+	}
+	return nil
 }
 
 func unescape(s *string) error {
@@ -194,6 +190,20 @@ func (s *scanner) string(p *string) error {
 	text, err := s.text()
 	*p = string(text)
 	return err
+}
+
+// time reads the text of the element just opened into p.
+func (s *scanner) time(p *time.Time) error {
+	text, err := s.text()
+	if err != nil {
+		return err
+	}
+	t, ok := parseTime(text)
+	if !ok {
+		return fmt.Errorf("%w: time %q", errMalformed, text)
+	}
+	*p = t
+	return nil
 }
 
 // syntax is the error of a document that is not well-formed; one that just

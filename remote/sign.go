@@ -64,7 +64,7 @@ func canonicalHeaders(req *http.Request) (headers, signed string) {
 		if name == "User-Agent" {
 			continue
 		}
-		values[strings.ToLower(name)] = strings.Join(strings.FieldsFunc(strings.Join(v, ","), isBlank), " ")
+		values[strings.ToLower(name)] = strings.Join(strings.FieldsFunc(strings.Join(v, ","), func(r rune) bool { return r == ' ' }), " ")
 	}
 	names := make([]string, 0, len(values))
 	for name := range values {
@@ -77,8 +77,6 @@ func canonicalHeaders(req *http.Request) (headers, signed string) {
 	}
 	return b.String(), strings.Join(names, ";")
 }
-
-func isBlank(r rune) bool { return r == ' ' || r == '\t' }
 
 // escapePath percent-encodes every byte of s but slashes and RFC 3986's
 // unreserved characters, as Signature Version 4 wants it.

@@ -88,9 +88,10 @@ func (u *Upload) Part(ctx context.Context, number int, body io.ReaderAt, size in
 	return part, nil
 }
 
-// Complete makes the object out of parts, which are in ascending order. When
-// an attempt's answer was lost and the next says NoSuchUpload, the object is
-// looked at: if its ETag is the one these parts give, it was completed.
+// Complete makes the object out of parts, which are in ascending order; name
+// every part that was sent (Ceph insists). When an attempt's answer was lost
+// and the next is an error (NoSuchUpload; InternalError from Ceph), the object
+// is looked at: if its ETag is the one these parts give, it was completed.
 func (u *Upload) Complete(ctx context.Context, parts []Part) (Object, error) {
 	body := bytes.NewReader(completeDocument(parts))
 	k := &call{op: "COMPLETE UPLOAD", path: u.path, method: http.MethodPost, object: true,
@@ -119,24 +120,25 @@ func (u *Upload) Complete(ctx context.Context, parts []Part) (Object, error) {
 		}
 		return nil
 	}
-	err := u.client.do(ctx, k)
-	if CodeOf(err) == NoSuchUpload && k.attempts > 1 {
-		return u.look(ctx, parts, err)
-	}
-	return o, err
-}
-
-// look finds out whether the object is what parts make; if not, lost is the error.
-func (u *Upload) look(ctx context.Context, parts []Part, lost error) (Object, error) {
-	want, ok := combinedETag(parts)
-	if !ok {
-		return Object{}, lost
-	}
-	o, err := u.client.Head(ctx, u.path)
-	if err != nil || o.ETag != want {
-		return Object{}, lost
+	k.done = func(ctx context.Context) bool { return u.completed(ctx, parts, &o) }
+	if err := u.client.do(ctx, k); err != nil {
+		return Object{}, err
 	}
 	return o, nil
+}
+
+// completed looks whether the object is what parts make, and describes it.
+func (u *Upload) completed(ctx context.Context, parts []Part, o *Object) bool {
+	want, ok := combinedETag(parts)
+	if !ok {
+		return false
+	}
+	now, err := u.client.Head(ctx, u.path)
+	if err != nil || now.ETag != want {
+		return false
+	}
+	*o = now
+	return true
 }
 
 // combinedETag is the ETag of an object made of parts whose ETags are MD5s:
