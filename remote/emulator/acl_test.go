@@ -118,7 +118,8 @@ func TestWhoMayNotListLearnsNothingOfAbsentKeys(t *testing.T) {
 	wantCode(t, s, call{method: "GET", path: "/bucket/absent", as: emulatortest.Bob()}, 404, "NoSuchKey")
 }
 
-// NAVER: an object that replaces another starts from the default ACL.
+// NAVER documents that a copy is private; that overwriting starts from the
+// default ACL too is inferred from it, not documented.
 func TestOverwritingLosesTheACL(t *testing.T) {
 	s := withBucket(t, emulator.Options{})
 	must(t, s, call{method: "PUT", path: "/bucket/key", header: canned("public-read")})

@@ -8,8 +8,7 @@ import (
 	"ncloudfs/remote/emulator/emulatortest"
 )
 
-// NAVER's bucket naming: 3 to 63 of lower-case letters, digits, hyphens and
-// dots, with a letter or digit at both ends.
+// NAVER's table has InvalidBucketName; the rules of names here are S3's.
 func TestBucketNames(t *testing.T) {
 	s := emulatortest.Start(t, emulator.Options{})
 	for _, name := range []string{"abc", "a.b-c", "0ab", strings.Repeat("x", 63)} {

@@ -21,7 +21,11 @@
 // other headers that NAVER does not list, are ignored without a word. Canned
 // ACLs beyond the four documented ones are InvalidArgument.
 //
-// Where the documentation is silent: the ETag of a copy is its source's, also
+// Where the documentation is silent, these are choices: an overwritten object
+// is private again; a copy takes at most 5 GiB; clocks may differ by 15
+// minutes; bucket names follow S3's rules; a scope of another region is
+// SignatureDoesNotMatch; GET ?cors without rules is NoSuchCORSConfiguration,
+// which is not in NAVER's table; the ETag of a copy is its source's, also
 // of one uploaded in parts; user metadata is limited to 2 KB of names
 // (without x-amz-meta-) and values; a marker within a common prefix passes
 // the whole prefix; a bucket with unfinished uploads and no objects can be

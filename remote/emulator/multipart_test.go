@@ -34,8 +34,9 @@ func completion(path, id string, parts ...any) call {
 	return call{method: "POST", path: path + "?uploadId=" + id, body: b + "</CompleteMultipartUpload>"}
 }
 
-// NAVER's multipart operations: parts of at least 5 MB except the last, the
-// ETag HEX-N, a repeated number replaces the part.
+// NAVER's multipart operations: parts of at least 5 MB (taken as 5 MiB, the
+// stricter reading) except the last, the ETag HEX-N. That a repeated number
+// replaces the part is S3's rule.
 func TestMultipartUpload(t *testing.T) {
 	s := withBucket(t, emulator.Options{})
 	big := strings.Repeat("0123456789abcdef", 5<<16)

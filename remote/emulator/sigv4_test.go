@@ -53,7 +53,7 @@ func TestScopeOfAnotherRegionIsRefused(t *testing.T) {
 	wantCode(t, s, call{method: "GET", path: "/bucket", region: "us-standard"}, 403, "SignatureDoesNotMatch")
 }
 
-// NAVER's error table: RequestTimeTooSkewed is 403.
+// NAVER's error table: RequestTimeTooSkewed is 403. The 15 minutes are AWS's.
 func TestClockMoreThanFifteenMinutesOffIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		off time.Duration
