@@ -1,0 +1,214 @@
+package test
+
+import (
+	"encoding/gob"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// agentVariable makes the test binary an agent instead of running tests.
+const agentVariable = "NCLOUDFS_TEST_AGENT"
+
+// request is one system call for an agent; which fields count depends on Op.
+type request struct {
+	Op         string
+	Path, To   string
+	FD, Flags  int
+	Mode       uint32
+	UID, GID   int
+	Offset     int64
+	Size       int
+	Data       []byte
+	Timestamps [2]unix.Timespec
+}
+
+// response is what the system call returned, unretried.
+type response struct {
+	Errno syscall.Errno
+	N     int
+	Data  []byte
+	Stat  unix.Stat_t
+	Names []string
+}
+
+// agent does system calls for a test, one at a time.
+type agent struct {
+	mapped []byte
+}
+
+// serveAgent answers requests from the standard input until it ends.
+func serveAgent() {
+	in, out, a := gob.NewDecoder(os.Stdin), gob.NewEncoder(os.Stdout), &agent{}
+	for {
+		var req request
+		if in.Decode(&req) != nil {
+			return
+		}
+		resp := response{}
+		resp.Errno = errnoOf(a.do(&req, &resp))
+		if out.Encode(&resp) != nil {
+			return
+		}
+	}
+}
+
+func errnoOf(err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	errno, ok := err.(syscall.Errno) //nolint:errorlint // the system call's own result, never wrapped
+	if !ok {
+		return syscall.EPROTO
+	}
+	return errno
+}
+
+func (a *agent) do(r *request, out *response) (err error) {
+	switch r.Op {
+	case "open":
+		out.N, err = unix.Open(r.Path, r.Flags|unix.O_CLOEXEC, r.Mode)
+	case "close":
+		err = unix.Close(r.FD)
+	case "dup":
+		out.N, err = unix.Dup(r.FD)
+	case "fsync":
+		err = unix.Fsync(r.FD)
+	case "fstat":
+		err = unix.Fstat(r.FD, &out.Stat)
+	case "ftruncate":
+		err = unix.Ftruncate(r.FD, r.Offset)
+	case "write":
+		out.N, err = unix.Write(r.FD, r.Data)
+	case "pwrite":
+		out.N, err = unix.Pwrite(r.FD, r.Data, r.Offset)
+	case "pread":
+		buf := make([]byte, r.Size)
+		out.N, err = unix.Pread(r.FD, buf, r.Offset)
+		out.Data = buf[:max(out.N, 0)]
+	case "names":
+		out.Names, err = names(r.FD)
+	default:
+		return a.doPath(r, out)
+	}
+	return err
+}
+
+func (a *agent) doPath(r *request, out *response) (err error) {
+	switch r.Op {
+	case "lstat":
+		err = unix.Lstat(r.Path, &out.Stat)
+	case "truncate":
+		err = unix.Truncate(r.Path, r.Offset)
+	case "unlink":
+		err = unix.Unlink(r.Path)
+	case "mkdir":
+		err = unix.Mkdir(r.Path, r.Mode)
+	case "rmdir":
+		err = unix.Rmdir(r.Path)
+	case "rename":
+		err = unix.Renameat2(unix.AT_FDCWD, r.Path, unix.AT_FDCWD, r.To, uint(r.Flags))
+	case "link":
+		err = unix.Link(r.Path, r.To)
+	case "symlink":
+		err = unix.Symlink(r.To, r.Path)
+	case "mknod":
+		err = unix.Mknod(r.Path, r.Mode, 0)
+	case "chmod":
+		err = unix.Chmod(r.Path, r.Mode)
+	case "chown":
+		err = unix.Lchown(r.Path, r.UID, r.GID)
+	case "utimens":
+		err = unix.UtimesNanoAt(unix.AT_FDCWD, r.Path, r.Timestamps[:], unix.AT_SYMLINK_NOFOLLOW)
+	case "readlink":
+		buf := make([]byte, unix.PathMax)
+		out.N, err = unix.Readlink(r.Path, buf)
+		out.Data = buf[:max(out.N, 0)]
+	case "setxattr":
+		err = unix.Lsetxattr(r.Path, r.To, r.Data, r.Flags)
+	case "getxattr":
+		buf := make([]byte, 64<<10)
+		out.N, err = unix.Lgetxattr(r.Path, r.To, buf)
+		out.Data = buf[:max(out.N, 0)]
+	default:
+		return a.doMap(r, out)
+	}
+	return err
+}
+
+// doMap has one mapping at a time.
+func (a *agent) doMap(r *request, out *response) (err error) {
+	switch r.Op {
+	case "mmap":
+		a.mapped, err = unix.Mmap(r.FD, 0, r.Size, r.Flags, unix.MAP_SHARED)
+	case "load":
+		out.Data = append([]byte(nil), a.mapped[r.Offset:][:r.Size]...)
+	case "store":
+		copy(a.mapped[r.Offset:], r.Data)
+	case "msync":
+		err = unix.Msync(a.mapped, unix.MS_SYNC)
+	case "munmap":
+		err = unix.Munmap(a.mapped)
+	case "storm":
+		return storm(r, out)
+	default:
+		return syscall.ENOSYS
+	}
+	return err
+}
+
+// names reads a directory from its start.
+func names(fd int) ([]string, error) {
+	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
+		return nil, err
+	}
+	var all []string
+	for buf := make([]byte, 64<<10); ; {
+		n, err := unix.ReadDirent(fd, buf)
+		if err != nil || n == 0 {
+			return all, err
+		}
+		_, _, all = unix.ParseDirent(buf[:n], -1, all)
+	}
+}
+
+// storm writes Data in pieces of Size at FD (Flags 1) or reads as much, while
+// the process signals itself all the time. It fails with EINTR where a system
+// call is interrupted, and with EIO where one is short.
+func storm(r *request, out *response) error {
+	stop := make(chan struct{})
+	var signals sync.WaitGroup
+	signals.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default: // SIGURG is ignored by default, and handled by Go's runtime
+				_ = unix.Kill(os.Getpid(), unix.SIGURG) // to oneself: cannot fail
+			}
+		}
+	})
+	defer signals.Wait()
+	defer close(stop)
+	for off := 0; off < len(r.Data); off += r.Size {
+		piece := r.Data[off:min(off+r.Size, len(r.Data))]
+		var n int
+		var err error
+		if r.Flags == 1 {
+			n, err = unix.Pwrite(r.FD, piece, int64(off))
+		} else {
+			n, err = unix.Pread(r.FD, piece, int64(off))
+		}
+		switch {
+		case err != nil:
+			return err
+		case n < len(piece):
+			out.N = n
+			return syscall.EIO
+		}
+	}
+	out.N, out.Data = len(r.Data), r.Data
+	return nil
+}

@@ -1,0 +1,84 @@
+package test
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// file is an open file of a program.
+type file struct {
+	p  *program
+	fd int
+}
+
+// open is open(2) with mode 0644.
+func (p *program) open(name string, flags int) (*file, error) {
+	r, err := p.call(request{Op: "open", Path: p.path(name), Flags: flags, Mode: 0o644})
+	return &file{p, r.N}, err
+}
+
+func (f *file) on(op string) error {
+	_, err := f.p.call(request{Op: op, FD: f.fd})
+	return err
+}
+
+func (f *file) close() error { return f.on("close") }
+func (f *file) fsync() error { return f.on("fsync") }
+
+func (f *file) fstat() (unix.Stat_t, error) {
+	r, err := f.p.call(request{Op: "fstat", FD: f.fd})
+	return r.Stat, err
+}
+
+func (f *file) ftruncate(size int64) error {
+	_, err := f.p.call(request{Op: "ftruncate", FD: f.fd, Offset: size})
+	return err
+}
+
+func (f *file) write(data string) (int, error) {
+	r, err := f.p.call(request{Op: "write", FD: f.fd, Data: []byte(data)})
+	return r.N, err
+}
+
+func (f *file) pwrite(data string, off int64) (int, error) {
+	r, err := f.p.call(request{Op: "pwrite", FD: f.fd, Data: []byte(data), Offset: off})
+	return r.N, err
+}
+
+func (f *file) pread(size int, off int64) (string, error) {
+	r, err := f.p.call(request{Op: "pread", FD: f.fd, Size: size, Offset: off})
+	return string(r.Data), err
+}
+
+// readAll reads from the file's start to its end.
+func (f *file) readAll() (string, error) {
+	var all strings.Builder
+	for {
+		piece, err := f.pread(1<<20, int64(all.Len()))
+		all.WriteString(piece)
+		if err != nil || piece == "" {
+			return all.String(), err
+		}
+	}
+}
+
+// mmap maps the file's first size bytes, shared; load, store, msync and munmap
+// are of that mapping.
+func (f *file) mmap(size, protection int) error {
+	_, err := f.p.call(request{Op: "mmap", FD: f.fd, Size: size, Flags: protection})
+	return err
+}
+
+func (f *file) load(size int, off int64) (string, error) {
+	r, err := f.p.call(request{Op: "load", Size: size, Offset: off})
+	return string(r.Data), err
+}
+
+func (f *file) store(data string, off int64) error {
+	_, err := f.p.call(request{Op: "store", Data: []byte(data), Offset: off})
+	return err
+}
+
+func (f *file) msync() error  { return f.on("msync") }
+func (f *file) munmap() error { return f.on("munmap") }

@@ -1,0 +1,180 @@
+package test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// mounted is a mount that a child process serves in the foreground.
+type mounted struct {
+	path    string
+	who     owner
+	process *exec.Cmd
+	log     *logBuffer
+	ended   chan struct{} // closed when the process ended
+	mayFail bool          // an exit code other than 0 at the test's end is expected
+}
+
+// mount mounts s as who, with more options, and unmounts at the test's end.
+func (s *store) mount(t testing.TB, who owner, options ...string) *mounted {
+	t.Helper()
+	requireFUSE(t)
+	m := &mounted{path: who.dir(t), who: who, log: &logBuffer{}, ended: make(chan struct{})}
+	args := append([]string{"mount", "-f", s.bucket, m.path}, options...)
+	m.process = s.command(t, who, args...)
+	m.process.Stderr = m.log
+	if m.process.SysProcAttr == nil {
+		m.process.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	m.process.SysProcAttr.Pdeathsig = unix.SIGKILL // when the tests are killed
+	if err := m.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	running.add(m)
+	go func() {
+		_ = m.process.Wait() // the tests look at ProcessState
+		running.remove(m)
+		close(m.ended)
+	}()
+	t.Cleanup(func() { m.finish(t) })
+	ready := func() bool { return isMounted(t, m.path) && strings.Contains(m.log.String(), "mounted") }
+	if !await(20*time.Second, func() bool { return ready() || m.hasEnded() }) || m.hasEnded() {
+		t.Fatalf("%q does not mount:\n%s", args, m.log)
+	}
+	return m
+}
+
+func (m *mounted) hasEnded() bool {
+	select {
+	case <-m.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// finish ends the mount at the end of its test, whatever state it is in.
+func (m *mounted) finish(t testing.TB) {
+	t.Helper()
+	if !m.hasEnded() {
+		if code := m.stop(t); code != 0 && !m.mayFail {
+			t.Errorf("exit code %d after SIGTERM", code)
+		}
+	}
+	for _, alarm := range []string{"DATA RACE", "internal error in one operation", "panic: "} {
+		if strings.Contains(m.log.String(), alarm) {
+			t.Errorf("the log says %q", alarm)
+		}
+	}
+	if t.Failed() {
+		log := m.log.String()
+		t.Logf("the end of the daemon's log:\n%s", log[max(0, len(log)-16<<10):])
+	}
+}
+
+// dump makes a daemon that hangs print its stacks and end, which ends all that
+// waits for it.
+func (m *mounted) dump() { _ = m.process.Process.Signal(unix.SIGQUIT) } // may have ended
+
+// kill ends the daemon as a crash would, and clears the dead mount.
+func (m *mounted) kill(t testing.TB) {
+	t.Helper()
+	if err := m.process.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	<-m.ended
+	if err := unix.Unmount(m.path, unix.MNT_DETACH); err != nil {
+		t.Error(err)
+	}
+}
+
+// unmount unmounts by the command, which must succeed, as must the daemon.
+func (m *mounted) unmount(t testing.TB) {
+	t.Helper()
+	umount := exec.Command(m.process.Path, "umount", m.path)
+	umount.Env = m.process.Env
+	m.who.become(umount)
+	if out, code := run(t, umount); code != 0 {
+		t.Errorf("umount: exit code %d: %s", code, out)
+	}
+	if code := m.wait(t); code != 0 {
+		t.Errorf("exit code %d after umount", code)
+	}
+}
+
+// stop sends SIGTERM, which finishes uploads and unmounts, and returns the
+// exit code.
+func (m *mounted) stop(t testing.TB) int {
+	t.Helper()
+	if !m.hasEnded() {
+		if err := m.process.Process.Signal(unix.SIGTERM); err != nil && !m.hasEnded() {
+			t.Errorf("SIGTERM: %v", err)
+		}
+	}
+	return m.wait(t)
+}
+
+// wait waits for the end of a process that was told to stop, and returns its
+// exit code.
+func (m *mounted) wait(t testing.TB) int {
+	t.Helper()
+	select {
+	case <-m.ended:
+	case <-time.After(time.Minute):
+		t.Errorf("does not end after SIGTERM:\n%s", m.log)
+		_ = unix.Unmount(m.path, unix.MNT_DETACH)
+		_ = m.process.Process.Kill()
+		<-m.ended
+	}
+	if isMounted(t, m.path) {
+		t.Errorf("still mounted on %s after its process ended:\n%s", m.path, m.log)
+		_ = unix.Unmount(m.path, unix.MNT_DETACH)
+	}
+	return m.process.ProcessState.ExitCode()
+}
+
+// isMounted looks into mountinfo: a stat on a stopped mount would hang.
+func isMounted(t testing.TB, path string) bool {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(text), " "+path+" ")
+}
+
+// await waits for a condition.
+func await(atMost time.Duration, condition func() bool) bool {
+	for end := time.Now().Add(atMost); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if condition() {
+			return true
+		}
+	}
+	return condition()
+}
+
+// logBuffer keeps what a running process prints.
+type logBuffer struct {
+	mu   sync.Mutex // guards text
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
