@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -30,6 +31,9 @@ func Start(ctx context.Context, args []string) error {
 		return fmt.Errorf("start in the background: %w", err)
 	}
 	defer ours.Close()
+	// What the caller left open, a pipe that somebody reads to its end, must
+	// not stay open in the background. Kernels before 5.11 cannot do it.
+	_ = unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
 	child := exec.Command("/proc/self/exe", args[1:]...)
 	child.Args[0] = args[0]
 	child.Env = append(os.Environ(), readyVariable+"=3")

@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,6 +18,7 @@ import (
 // roleVariable makes the test binary play the child of Start.
 const roleVariable = "DAEMON_TEST_ROLE"
 
+// TestMain is also the child's.
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		if err := play(role, os.Args[1]); err != nil {
@@ -94,17 +97,10 @@ func TestChildLivesOnInItsOwnSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := strings.Fields(wait(t, filepath.Join(dir, "running")))
-	pid, err := strconv.Atoi(words[0])
-	if err != nil {
-		t.Fatal(err)
-	}
 	if words[1] != words[0] || words[2] != "/" {
 		t.Errorf("pid %s has session %s and works in %s", words[0], words[1], words[2])
 	}
-	if err := unix.Kill(pid, unix.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	wait(t, filepath.Join(dir, "ended"))
+	stop(t, dir)
 	name := filepath.Join(dir, "ncloudfs.log")
 	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("log: %v, %v", info, err)
@@ -112,6 +108,42 @@ func TestChildLivesOnInItsOwnSession(t *testing.T) {
 	if text, err := os.ReadFile(name); err != nil || !strings.Contains(string(text), "a crash") {
 		t.Errorf("log has %q, %v", text, err)
 	}
+}
+
+func TestChildKeepsNothingOpenOfTheCaller(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := unix.FcntlInt(w.Fd(), unix.F_SETFD, 0); err != nil { // inherited, as from a shell
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := start(t.Context(), t, "ready", dir); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if err := r.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the child has the caller's pipe: %v", err)
+	}
+	stop(t, dir)
+}
+
+// stop ends a child that is ready.
+func stop(t *testing.T, dir string) {
+	t.Helper()
+	pid, err := strconv.Atoi(strings.Fields(wait(t, filepath.Join(dir, "running")))[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(pid, unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, filepath.Join(dir, "ended"))
 }
 
 func TestFailureOfTheChildIsTheParents(t *testing.T) {

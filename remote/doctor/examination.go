@@ -168,9 +168,9 @@ func (e *examination) checkList(ctx context.Context) (string, error) {
 	}
 	more := ""
 	if page.Next != "" {
-		more = "the first "
+		more = ", and there are more"
 	}
-	return fmt.Sprintf("%s%d names in %s", more, len(page.Objects)+len(page.Prefixes), time.Since(began).Round(time.Millisecond)), nil
+	return fmt.Sprintf("names: %d%s; answered after %s", len(page.Objects)+len(page.Prefixes), more, time.Since(began).Round(time.Millisecond)), nil
 }
 
 // content is what the scratch object holds: every byte there is.
