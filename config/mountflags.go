@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -31,7 +30,7 @@ func (f *mountFlags) addItem(name, value string, hasValue bool) error {
 		return nil
 	case name == "ro" || name == "rw":
 		return f.values.add(f.options.find("read-only"), fmt.Sprint(name == "ro"), where)
-	case slices.Contains(refusedFlags, name):
+	case isRefused(name):
 		return fmt.Errorf("%s is not supported: leave it out", where)
 	}
 	o := f.options.find(strings.ReplaceAll(name, "_", "-"))
@@ -50,20 +49,26 @@ func (f *mountFlags) addItem(name, value string, hasValue bool) error {
 	return f.values.add(o, value, where)
 }
 
-// ignoredFlags are for mount(8), systemd and fsck, or say what is so anyway:
-// every mount is nosuid and nodev, no access time is kept up by reading, and
-// close waits for the bucket.
-var ignoredFlags = []string{
-	"defaults", "auto", "noauto", "nofail", "_netdev", "user", "users", "nouser", "owner", "group", "comment",
-	"nosuid", "nodev", "noatime", "nodiratime", "relatime", "norelatime", "lazytime", "nolazytime",
-	"exec", "sync", "async", "dirsync", "silent", "loud", "default_permissions",
+// isForMount reports what is for mount(8), systemd and fsck, or says what is so
+// anyway: every mount is nosuid and nodev, no access time is kept up by
+// reading, and close waits for the bucket.
+func isForMount(name string) bool {
+	switch name {
+	case "defaults", "auto", "noauto", "nofail", "_netdev", "user", "users", "nouser", "owner", "group", "comment",
+		"nosuid", "nodev", "noatime", "nodiratime", "relatime", "norelatime", "lazytime", "nolazytime",
+		"exec", "sync", "async", "dirsync", "silent", "loud", "default_permissions":
+		return true
+	}
+	return strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-")
 }
 
-// refusedFlags ask for what a mount here never is or cannot be.
-var refusedFlags = []string{"suid", "dev", "noexec", "remount", "bind", "rbind", "move", "mand", "strictatime", "diratime"}
-
-func isForMount(name string) bool {
-	return slices.Contains(ignoredFlags, name) || strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-")
+// isRefused reports what asks for a mount that there never is, or not yet.
+func isRefused(name string) bool {
+	switch name {
+	case "suid", "dev", "noexec", "remount", "bind", "rbind", "move", "mand", "strictatime", "diratime":
+		return true
+	}
+	return false
 }
 
 // splitList splits at commas that no backslash stands before.

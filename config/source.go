@@ -44,7 +44,7 @@ func ParseSource(text string) (Source, error) {
 	}
 	for name := range strings.SplitSeq(prefix, "/") {
 		if name == "" || name == "." || name == ".." || !utf8.ValidString(name) {
-			return Source{}, fmt.Errorf("source %q: the prefix must be names in UTF-8 joined by single slashes, none of them . or ..", text)
+			return Source{}, fmt.Errorf("source %q: the prefix must be names in UTF-8, neither . nor .., joined by single slashes", text)
 		}
 	}
 	prefix += "/"
