@@ -26,7 +26,7 @@ func newArena(slots int64, owner *Blocks) *arena {
 	if err != nil {
 		return &arena{}
 	}
-	runtime.AddCleanup(owner, func(mem []byte) { unix.Munmap(mem) }, mem)
+	runtime.AddCleanup(owner, func(mem []byte) { _ = unix.Munmap(mem) }, mem)
 	return &arena{mem: mem}
 }
 

@@ -176,10 +176,10 @@ func (c *Cache) replaceMeta(ctx context.Context, o remote.Object, meta remote.Me
 	return stored, nil
 }
 
-// moveContent lets what is cached of old serve new, a copy of ours of the same
+// moveContent lets what is cached of old serve now, a copy of ours of the same
 // bytes.
-func (c *Cache) moveContent(old, new remote.Object) {
-	if versionOf(old) != versionOf(new) {
-		c.blocks.Move(versionOf(old), versionOf(new))
+func (c *Cache) moveContent(old, now remote.Object) {
+	if versionOf(old) != versionOf(now) {
+		c.blocks.Move(versionOf(old), versionOf(now))
 	}
 }

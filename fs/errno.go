@@ -19,6 +19,8 @@ func errnoOf(err error) syscall.Errno {
 		return 0
 	case errors.Is(err, errKilled):
 		return syscall.EINTR
+	case errors.Is(err, remote.ErrChanged):
+		return syscall.ESTALE
 	case errors.Is(err, cache.ErrNotEmpty):
 		return syscall.ENOTEMPTY
 	case errors.Is(err, cache.ErrNotDir):
@@ -40,8 +42,6 @@ func errnoOf(err error) syscall.Errno {
 		return code
 	}
 	switch {
-	case errors.Is(err, remote.ErrChanged):
-		return syscall.ESTALE
 	case errors.Is(err, remote.ErrTooLarge):
 		return syscall.EFBIG
 	case errors.Is(err, fs.ErrNotExist):

@@ -284,7 +284,7 @@ func (f *fileNode) setattr(ctx context.Context, in *fuse.SetAttrIn) (cache.Entry
 		if errno != 0 {
 			return cache.Entry{}, errno
 		}
-		defer h.(*handle).Release(ctx)
+		defer h.(*handle).close()
 		f.mu.Lock()
 		staged = f.staged
 		f.mu.Unlock()

@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"syscall"
@@ -73,9 +74,8 @@ func (h *handle) readerOf(o remote.Object) *cache.Reader {
 // kernel.
 func (h *handle) failed(err error) syscall.Errno {
 	if errors.Is(err, remote.ErrChanged) || errnoOf(err) == syscall.ENOENT {
-		h.file.m.report("read", err)
 		h.file.m.expire(h.file)
-		return syscall.ESTALE
+		err = fmt.Errorf("%w: %w", remote.ErrChanged, err)
 	}
 	return h.file.m.report("read", err)
 }
@@ -145,6 +145,11 @@ func (h *handle) commit(ctx context.Context, op string, staged *cache.Staged) sy
 
 // Release implements fs.FileReleaser.
 func (h *handle) Release(context.Context) syscall.Errno {
+	h.close()
+	return 0
+}
+
+func (h *handle) close() {
 	h.mu.Lock()
 	reader := h.reader
 	h.reader = nil
@@ -153,5 +158,4 @@ func (h *handle) Release(context.Context) syscall.Errno {
 		reader.Close()
 	}
 	h.file.release(h)
-	return 0
 }
