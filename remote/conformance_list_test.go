@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"ncloudfs/remote"
@@ -17,18 +16,11 @@ import (
 // fill stores an empty object for each key, several at once.
 func fill(t *testing.T, c *remote.Client, bucket string, keys []string) {
 	t.Helper()
-	var wg sync.WaitGroup
-	for chunk := range slices.Chunk(keys, (len(keys)+15)/16) {
-		wg.Go(func() {
-			for _, key := range chunk {
-				if _, err := c.Put(t.Context(), remote.Path{Bucket: bucket, Key: key}, strings.NewReader(""), 0, remote.PutOptions{}); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
+	eachAtOnce(keys, func(key string) {
+		if _, err := c.Put(t.Context(), remote.Path{Bucket: bucket, Key: key}, strings.NewReader(""), 0, remote.PutOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // 2300 keys come in three pages of at most 1000, with and without delimiter.

@@ -37,6 +37,15 @@ type service struct {
 // onEveryService runs f over each service.
 func onEveryService(t *testing.T, f func(t *testing.T, s *service)) {
 	t.Parallel()
+	onEmulator(t, f)
+	t.Run("ceph", func(t *testing.T) {
+		t.Parallel()
+		f(t, &service{name: "ceph", ceph: true, endpoint: cephEndpoint(t), transport: newTransport(t)})
+	})
+}
+
+// onEmulator runs f over the emulator by HTTP and by HTTPS.
+func onEmulator(t *testing.T, f func(t *testing.T, s *service)) {
 	t.Run("emulator", func(t *testing.T) {
 		t.Parallel()
 		e := emulatortest.Start(t, emulator.Options{})
@@ -45,10 +54,6 @@ func onEveryService(t *testing.T, f func(t *testing.T, s *service)) {
 	t.Run("emulator-tls", func(t *testing.T) {
 		t.Parallel()
 		f(t, tlsService(t, emulator.Options{}))
-	})
-	t.Run("ceph", func(t *testing.T) {
-		t.Parallel()
-		f(t, &service{name: "ceph", ceph: true, endpoint: cephEndpoint(t), transport: newTransport(t)})
 	})
 }
 
@@ -130,14 +135,19 @@ func (s *service) bucket(t *testing.T) string {
 func (s *service) remove(t *testing.T, c *remote.Client, bucket string) {
 	t.Helper()
 	ctx := context.Background() // in Cleanup the test's own context is over
+	var uploads []*remote.Upload
 	for u, err := range c.Uploads(ctx, bucket, "") {
-		if err == nil {
-			err = c.Resume(u.Path, u.ID).Abort(ctx)
-		}
 		if err != nil {
 			t.Errorf("cleaning up: %v", err)
+			break
 		}
+		uploads = append(uploads, c.Resume(u.Path, u.ID))
 	}
+	eachAtOnce(uploads, func(u *remote.Upload) {
+		if err := u.Abort(ctx); err != nil {
+			t.Errorf("cleaning up: %v", err)
+		}
+	})
 	for page, err := range c.List(ctx, remote.ListOptions{Bucket: bucket}) {
 		if err != nil {
 			t.Errorf("cleaning up: %v", err)

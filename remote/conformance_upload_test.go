@@ -236,17 +236,11 @@ func TestUploadsPage(t *testing.T) {
 		for range 5 {
 			keys = append(keys, "same")
 		}
-		var wg sync.WaitGroup
-		for chunk := range slices.Chunk(keys, 64) {
-			wg.Go(func() {
-				for _, key := range chunk {
-					if _, err := c.Begin(t.Context(), remote.Path{Bucket: bucket, Key: key}, remote.PutOptions{}); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-		}
-		wg.Wait()
+		eachAtOnce(keys, func(key string) {
+			if _, err := c.Begin(t.Context(), remote.Path{Bucket: bucket, Key: key}, remote.PutOptions{}); err != nil {
+				t.Error(err)
+			}
+		})
 		var got []string
 		ids := map[string]bool{}
 		for u, err := range c.Uploads(t.Context(), bucket, "") {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"sync/atomic"
 )
 
@@ -32,4 +33,22 @@ func (c *changing) ReadAt(p []byte, _ int64) (int, error) {
 		p[i] = b
 	}
 	return len(p), nil
+}
+
+// eachAtOnce calls f for every item, 16 at a time.
+func eachAtOnce[T any](items []T, f func(T)) {
+	var wg sync.WaitGroup
+	next := make(chan T)
+	for range 16 {
+		wg.Go(func() {
+			for item := range next {
+				f(item)
+			}
+		})
+	}
+	for _, item := range items {
+		next <- item
+	}
+	close(next)
+	wg.Wait()
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http/httptrace"
 	"sync"
 	"time"
 )
+
+var _ net.Error = (*timeoutError)(nil)
 
 // timeoutError says what did not come in time.
 type timeoutError struct {
@@ -19,8 +22,9 @@ func (e *timeoutError) Error() string {
 	return fmt.Sprintf("%s for %s", e.what, e.limit.Round(time.Millisecond))
 }
 
-// Timeout says that e is one, as net.Error does.
-func (e *timeoutError) Timeout() bool { return true }
+// Timeout and Temporary make e a net.Error.
+func (e *timeoutError) Timeout() bool   { return true }
+func (e *timeoutError) Temporary() bool { return true } // the deprecated half of net.Error
 
 // watch cancels an attempt in which nothing moves. There is no limit on the
 // whole: a body may take as long as it moves.
