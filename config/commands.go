@@ -80,11 +80,11 @@ func (a *App) runDoctor(ctx context.Context, p *parsed) error {
 	if err != nil {
 		return err
 	}
-	return a.Doctor(ctx, &Doctor{Source: source, Store: p.store, ReadOnly: p.readOnly, Log: p.log})
+	return a.Doctor(ctx, &Doctor{Source: source, Store: p.store, ReadOnly: p.readOnly})
 }
 
 func (a *App) runBucketList(ctx context.Context, p *parsed) error {
-	return a.BucketList(ctx, &BucketList{Store: p.store, JSON: p.json, Log: p.log})
+	return a.BucketList(ctx, &BucketList{Store: p.store, JSON: p.json})
 }
 
 // runHelper runs a mount as mount(8) asks for it.

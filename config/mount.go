@@ -52,14 +52,12 @@ type Doctor struct {
 	Source   Source
 	Store    Store
 	ReadOnly bool // write nothing
-	Log      daemon.LogOptions
 }
 
 // BucketList is a `bucket ls` command.
 type BucketList struct {
 	Store Store
 	JSON  bool
-	Log   daemon.LogOptions
 }
 
 // completeStore believes what NAVER's own tools read, when the user names

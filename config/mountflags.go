@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -28,10 +29,11 @@ func (f *mountFlags) addItem(name, value string, hasValue bool) error {
 	switch {
 	case name == "" || isForMount(name):
 		return nil
-	case name == "ro" || name == "rw":
-		return f.values.add(f.options.find("read-only"), fmt.Sprint(name == "ro"), where)
 	case isRefused(name):
 		return fmt.Errorf("%s is not supported: leave it out", where)
+	}
+	if name == "ro" || name == "rw" {
+		name, value, hasValue = "read-only", strconv.FormatBool(name == "ro"), true
 	}
 	o := f.options.find(strings.ReplaceAll(name, "_", "-"))
 	if o == nil && f.sloppy {

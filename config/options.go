@@ -24,12 +24,8 @@ func storeOptions() options {
 			usage: "section of ~/.ncloud/configure and ~/.aws/credentials that has the keys", set: (*settings).setProfile},
 		{name: "anonymous", group: groupStore,
 			usage: "send no keys: public buckets only", set: switchTo(func(s *settings) *bool { return &s.store.Remote.Credentials.Anonymous })},
-		{name: "retry-time", group: groupStore, value: "TIME", def: "5m",
-			usage: "how long a request is tried again before it fails", set: (*settings).setRetryTime},
 		{name: "config", group: groupSource, value: "FILE",
 			usage: "YAML file with options by name, and access-key and secret-key when its mode is 0600", set: setNothing},
-		{name: "log-level", group: groupRun, value: "LEVEL", def: "info",
-			usage: "debug, info, warn or error", set: (*settings).setLogLevel},
 	}
 }
 
@@ -60,22 +56,25 @@ func viewOptions() options {
 			usage: "puts the stage into DIR/stage unless --stage-dir says otherwise", set: (*settings).setCacheDir},
 		{name: "part-size", group: groupLocal, value: "SIZE", def: "8M",
 			usage: "size of an upload's parts, a multiple of 4M", set: (*settings).setPartSize},
+		{name: "log-level", group: groupRun, value: "LEVEL", def: "info",
+			usage: "debug, info, warn or error", set: (*settings).setLogLevel},
 		{name: "log-format", group: groupRun, value: "text|json", def: "text",
 			usage: "how log lines look", set: (*settings).setLogFormat},
 	}
 }
 
 func mountOptions() options {
-	return append(slices.Concat(storeOptions(), viewOptions()), &option{
-		name: "foreground", short: "f", group: groupRun,
-		usage: "stay here until Ctrl-C, log to the terminal", set: switchTo(func(s *settings) *bool { return &s.foreground })})
+	return append(slices.Concat(storeOptions(), viewOptions()),
+		&option{name: "retry-time", group: groupStore, value: "TIME", def: "5m",
+			usage: "how long a request is tried again before it fails", set: (*settings).setRetryTime},
+		&option{name: "foreground", short: "f", group: groupRun,
+			usage: "stay here until Ctrl-C, log to the terminal", set: switchTo(func(s *settings) *bool { return &s.foreground })})
 }
 
 func demoOptions() options {
-	return append(viewOptions(), &option{
-		name: "dir", group: groupLocal, value: "DIR", auto: "below the state directory",
-		usage: "where the emulated bucket is kept", set: (*settings).setDemoDir},
-		storeOptions().find("config"), storeOptions().find("log-level"))
+	return append(viewOptions(), storeOptions().find("config"),
+		&option{name: "dir", group: groupLocal, value: "DIR", auto: "below the state directory",
+			usage: "where the emulated bucket is kept", set: (*settings).setDemoDir})
 }
 
 func doctorOptions() options {

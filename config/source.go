@@ -31,6 +31,8 @@ func ParseSource(text string) (Source, error) {
 	switch {
 	case strings.HasPrefix(rest, "@"):
 		return Source{}, errors.New(`source "@" (every bucket of the account) is not supported yet: name one bucket`)
+	case strings.HasPrefix(text, "/"):
+		return Source{}, fmt.Errorf("source %q is a path, not a bucket: give s3://BUCKET[/PREFIX], which mount(8) does not take for a file", text)
 	case !isURL && strings.Contains(rest, "://"):
 		return Source{}, errors.New("source must be BUCKET[/PREFIX] or s3://BUCKET[/PREFIX]: give the service's address as --endpoint")
 	}
