@@ -348,15 +348,24 @@ func (s *Staged) readLocal(p []byte, off int64) error {
 	return err
 }
 
+// baseChunk is how much of the base is read at once. Whole parts of an upload
+// get a Reader each, since several are read side by side.
+const baseChunk = 1 << 20
+
 func (s *Staged) readBase(ctx context.Context, p []byte, off int64) error {
 	s.mu.Lock()
-	if s.reader == nil {
-		s.reader = s.c.fetch.Reader(versionOf(s.base))
-	}
 	reader := s.reader
+	switch {
+	case len(p) > baseChunk:
+		reader = s.c.fetch.Reader(versionOf(s.base))
+		defer reader.Close()
+	case reader == nil:
+		reader = s.c.fetch.Reader(versionOf(s.base))
+		s.reader = reader
+	}
 	s.mu.Unlock()
 	for len(p) > 0 {
-		chunk, err := reader.Read(ctx, off, len(p))
+		chunk, err := reader.Read(ctx, off, min(len(p), baseChunk))
 		if err != nil {
 			return err
 		}
