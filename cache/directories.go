@@ -133,6 +133,9 @@ func (r record) holds(now time.Time) bool { return r.pinned || now.Before(r.Expi
 func (d *directories) Learn(n Name, l *listing) {
 	now := time.Now()
 	d.change(n, func(dir *directory) {
+		if dir.listing != nil && dir.listing.begun.After(l.begun) {
+			return
+		}
 		dir.listing = l
 		dir.isLarge = len(l.entries) >= 1000
 		for base, r := range dir.records {
@@ -250,6 +253,7 @@ func (d *directories) change(n Name, f func(*directory)) {
 	if !found {
 		dir = &directory{records: map[string]record{}}
 		d.known.Add(n, dir)
+		d.cost += dir.cost()
 	}
 	d.cost -= dir.cost()
 	f(dir)

@@ -96,13 +96,10 @@ func (b *listingBuilder) finish() *listing {
 		return directoriesFirst(x, y)
 	})
 	kept := slices.CompactFunc(l.entries, func(x, y listed) bool {
-		if x.base != y.base {
-			return false
-		}
-		if x.isDir && !y.isDir {
+		if x.base == y.base && x.isDir != y.isDir {
 			l.hidden++
 		}
-		return true
+		return x.base == y.base
 	})
 	l.entries = slices.Clip(kept)
 	return &l

@@ -2,8 +2,10 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -348,6 +350,13 @@ func (s *Staged) readLocal(p []byte, off int64) error {
 	return err
 }
 
+// hasNewReader reports whether old was the reader of an earlier base.
+func (s *Staged) hasNewReader(old *Reader) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reader != old && s.file != nil && s.c.ctx.Err() == nil
+}
+
 // baseChunk is how much of the base is read at once. Whole parts of an upload
 // get a Reader each, since several are read side by side.
 const baseChunk = 1 << 20
@@ -366,6 +375,9 @@ func (s *Staged) readBase(ctx context.Context, p []byte, off int64) error {
 	s.mu.Unlock()
 	for len(p) > 0 {
 		chunk, err := reader.Read(ctx, off, min(len(p), baseChunk))
+		if errors.Is(err, fs.ErrClosed) && s.hasNewReader(reader) {
+			return s.readBase(ctx, p, off) // a commit has made a new base, with the same bytes here
+		}
 		if err != nil {
 			return err
 		}
