@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -131,22 +132,29 @@ func (c *Cache) Reader(o remote.Object) *Reader { return c.fetch.Reader(versionO
 // the local copies of that stay.
 func (c *Cache) Drain(ctx context.Context) error {
 	c.drain.Do(func() { close(c.draining) })
-	errs := []error{c.orphans.removeAll(ctx, c)}
-	var mu sync.Mutex
+	staged := c.stage.Under("")
+	errs := make([]error, len(staged)+1)
+	errs[len(staged)] = c.orphans.removeAll(ctx, c)
 	var g errgroup.Group
 	g.SetLimit(uploadsInFlight)
-	for _, s := range c.stage.Under("") {
+	for i, s := range staged {
 		g.Go(func() error {
-			if err := s.Commit(ctx); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-			}
+			errs[i] = s.drain(ctx)
 			return nil
 		})
 	}
 	_ = g.Wait() // the errors are in errs
 	return errors.Join(errs...)
+}
+
+// drain commits the file, or says what is left of it.
+func (s *Staged) drain(ctx context.Context) error {
+	err := s.Commit(ctx)
+	name, linked := s.Name()
+	if err == nil || !linked {
+		return nil
+	}
+	return fmt.Errorf("%q is not in the bucket, its local bytes are kept in %s: %w", name, s.c.stage.root.Name()+"/"+s.path, err)
 }
 
 // Close ends everything in progress and releases the stage directory. What

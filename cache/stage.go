@@ -30,7 +30,7 @@ type Stage struct {
 // openStage makes and locks the directory.
 func openStage(dir, source string, limit int64) (*Stage, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("stage directory %s: %w", dir, err)
+		return nil, unusable(dir, err)
 	}
 	if err := checkOwner(dir); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func openStage(dir, source string, limit int64) (*Stage, error) {
 	}
 	defer parent.Close()
 	if err := parent.MkdirAll(source+"/data", 0o700); err != nil {
-		return nil, fmt.Errorf("stage directory %s: %w", dir, err)
+		return nil, unusable(dir, err)
 	}
 	root, err := parent.OpenRoot(source)
 	if err != nil {
@@ -50,9 +50,20 @@ func openStage(dir, source string, limit int64) (*Stage, error) {
 	s := &Stage{root: root, limit: limit, byName: map[Name]*Staged{}}
 	if err := errors.Join(s.takeLock(), s.probe()); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("stage directory %s: %w", root.Name(), err)
+		return nil, unusable(root.Name(), err)
 	}
 	return s, nil
+}
+
+// unusable says what to do about a directory that cannot be written to.
+func unusable(dir string, err error) error {
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		err = fmt.Errorf("%w: make room there, or choose another --stage-dir", err)
+	case errors.Is(err, unix.EROFS), errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOTDIR):
+		err = fmt.Errorf("%w: choose another --stage-dir, or mount --read-only", err)
+	}
+	return fmt.Errorf("stage directory %s: %w", dir, err)
 }
 
 // checkOwner refuses a directory that others can write to: they could replace
