@@ -128,29 +128,29 @@ func beginning(text string) string {
 	return text[:most] + "...\n"
 }
 
-// sourceTree makes a tree as archives hold it: a few hundred sources of Go's
-// own, and what else file systems have: modes, owners, times to the
-// nanosecond, links, empty things and odd names.
-func sourceTree(t testing.TB) shell {
+// sourceTree makes a tree as archives hold it: sources of Go's own below a
+// directory of its library, and what else file systems have: modes, owners,
+// times to the nanosecond, links, empty things and odd names.
+func sourceTree(t testing.TB, library string) shell {
 	t.Helper()
 	sh := localDir(t)
 	sh.run(t, time.Minute, `
-		cp -r --preserve=timestamps "$1/src/net/." .
+		cp -r --preserve=timestamps "$1/src/$2" .
 		chmod -R u+w .
-		chmod 755 dial.go; chmod 600 dnsclient.go; chmod 4711 hook.go; chmod 444 ip.go
-		touch -d '2001-02-03 04:05:06.123456789' http/client.go
-		touch -d '1971-01-01' http/cookie.go
-		: > empty
-		mkdir -p "empty directory" closed/deeper
+		mkdir -p odd/empty odd/closed/deeper
+		cd odd
+		: > nothing
+		for mode in 755 600 4711 444; do echo $mode > mode$mode; chmod $mode mode$mode; done
 		echo text > "closed/a name with spaces & + % ? = é 한글.txt"
-		ln -s http/client.go link
-		ln -s ../ip.go closed/up
+		echo nobody > owned
+		ln -s ../"$2" link
+		ln -s ../nothing closed/up
 		ln -s /nonexistent/target dangling
-		touch -h -d '2010-11-12 13:14:15.5' dangling
-		chown 1234:5678 http/doc.go
-		chown -h 1234:5678 link
+		chown -h 1234:5678 owned link
 		chmod 700 closed
-		touch -d '2005-06-07 08:09:10.25' closed http`, goroot(t))
+		find . -depth -exec touch -h -d '2001-02-03 04:05:06.123456789' {} +
+		touch -d '1971-01-01' mode600
+		touch -h -d '2010-11-12 13:14:15.5' dangling`, goroot(t), library)
 	return sh
 }
 
