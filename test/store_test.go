@@ -20,6 +20,7 @@ type store struct {
 	bucket   string
 	client   *remote.Client
 	env      []string             // the keys, as the program reads them
+	binary   string               // the program's path; empty: the one that build makes
 	emulator *emulatortest.Server // nil: Ceph
 }
 
@@ -89,7 +90,11 @@ const quickExit = "GORACE=atexit_sleep_ms=0"
 // own, the keys of s and nothing else of the environment that it reads.
 func (s *store) command(t testing.TB, who owner, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(build(t), args...)
+	path := s.binary
+	if path == "" {
+		path = build(t)
+	}
+	cmd := exec.Command(path, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + who.dir(t), "XDG_STATE_HOME=" + who.dir(t),
 		"NCLOUDFS_ENDPOINT=" + s.endpoint, "NCLOUDFS_STAGE_DIR=" + who.dir(t), quickExit}, s.env...)
 	who.become(cmd)
