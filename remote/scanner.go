@@ -69,16 +69,16 @@ func (s *scanner) special(text *[]byte) (bool, error) {
 	}
 	open, end := "", ""
 	switch {
+	case rest[1] != '?' && rest[1] != '!':
+		return false, nil
 	case rest[1] == '?':
 		open, end = "<?", "?>"
 	case bytes.HasPrefix(rest, []byte("<!--")):
 		open, end = "<!--", "-->"
 	case bytes.HasPrefix(rest, []byte("<![CDATA[")):
 		open, end = "<![CDATA[", "]]>"
-	case rest[1] == '!':
-		return false, s.syntax("directive")
 	default:
-		return false, nil
+		return false, s.syntax("directive")
 	}
 	body := rest[len(open):]
 	i := bytes.Index(body, []byte(end))
@@ -96,17 +96,13 @@ func (s *scanner) special(text *[]byte) (bool, error) {
 // tag consumes the start or end tag at pos.
 func (s *scanner) tag() (name []byte, end bool, err error) {
 	rest := s.data[s.pos+1:]
-	i := bytes.IndexByte(rest, '>')
-	if i >= 0 && bytes.ContainsAny(rest[:i], `"'`) {
-		i = tagEnd(rest)
-	}
+	i, n := tagEnd(rest)
 	if i < 0 {
 		s.pos = len(s.data)
 		return nil, false, s.syntax("tag")
 	}
-	inner := rest[:i]
-	if len(inner) > 0 && inner[0] == '/' {
-		name = bytes.TrimRight(inner[1:], " \t\r\n")
+	if name = rest[:n]; n > 0 && name[0] == '/' {
+		name = name[1:]
 		if len(s.open) == 0 || !bytes.Equal(name, s.open[len(s.open)-1]) {
 			return nil, false, s.syntax("end tag")
 		}
@@ -114,44 +110,51 @@ func (s *scanner) tag() (name []byte, end bool, err error) {
 		s.pop()
 		return nil, true, nil
 	}
-	empty := len(inner) > 0 && inner[len(inner)-1] == '/'
-	if empty {
-		inner = inner[:len(inner)-1]
-	}
-	name = inner
-	if j := bytes.IndexAny(inner, " \t\r\n"); j >= 0 {
-		name = inner[:j]
+	s.empty = i > 0 && rest[i-1] == '/'
+	if s.empty && n == i {
+		name = name[:n-1]
 	}
 	if len(name) == 0 {
 		return nil, false, s.syntax("tag")
 	}
-	s.empty = empty
 	s.pos += i + 2
 	s.open = append(s.open, name)
-	if j := bytes.IndexByte(name, ':'); j >= 0 {
-		name = name[j+1:]
+	for j, c := range name {
+		if c == ':' {
+			return name[j+1:], false, nil
+		}
 	}
 	return name, false, nil
 }
 
 func (s *scanner) pop() { s.open = s.open[:len(s.open)-1] }
 
-// tagEnd is the index of the > that ends a tag with attributes.
-func tagEnd(b []byte) int {
+// tagEnd finds the > that ends a tag, past attributes in quotes, and the end
+// of the name before it; -1 when there is none.
+func tagEnd(b []byte) (end, name int) {
 	var quote byte
+	name = -1
 	for i, c := range b {
 		switch {
+		case c > '>': // letters, nearly always
 		case quote != 0:
 			if c == quote {
 				quote = 0
 			}
+		case c == '>':
+			if name < 0 {
+				name = i
+			}
+			return i, name
 		case c == '"' || c == '\'':
 			quote = c
-		case c == '>':
-			return i
+		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
+			if name < 0 {
+				name = i
+			}
 		}
 	}
-	return -1
+	return -1, 0
 }
 
 // text consumes the element just opened and returns its own text, without

@@ -5,9 +5,10 @@ import (
 	"log/slog"
 )
 
-// Secret is a secret key. It prints and marshals as "[redacted]" in every
-// way; only Reveal returns it. fmt reads unexported fields past every method,
-// so do not keep one in an unexported field of something that gets printed.
+// Secret is a secret key. It prints and marshals as "[redacted]"; only Reveal
+// returns it. fmt looks past methods in two cases: %p, which vet refuses for
+// it, and unexported fields, so keep none in those of something that gets
+// printed.
 type Secret string
 
 const redacted = "[redacted]"

@@ -70,7 +70,9 @@ func TestStalledSending(t *testing.T) {
 					return nil, err
 				}
 			}
-		}, func(o *remote.Options) { o.ConnectTimeout, o.FirstByteTimeout, o.StallTimeout = time.Second, 20*time.Second, 30*time.Second })
+		}, func(o *remote.Options) {
+			o.ConnectTimeout, o.FirstByteTimeout, o.StallTimeout = time.Second, 20*time.Second, 30*time.Second
+		})
 		r, size := reader(content)
 		begin := time.Now()
 		if _, err := c.Put(t.Context(), remote.Path{Bucket: "b", Key: "k"}, r, size, remote.PutOptions{}); err != nil {

@@ -1,0 +1,104 @@
+package remote_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"ncloudfs/remote"
+)
+
+// etagServer keeps one object, and gives it an ETag of its own making.
+type etagServer struct {
+	etag    func(content []byte) string
+	damage  func(content []byte) []byte // what is stored of what was sent
+	content []byte
+	refuse  bool // reading
+
+	puts, gets int
+}
+
+func (s *etagServer) answer(_ int, r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet {
+		s.gets++
+		if s.refuse {
+			return refusal(r, 403, "AccessDenied"), nil
+		}
+		resp := described(r, string(s.content))
+		resp.Header.Set("ETag", `"`+s.etag(s.content)+`"`)
+		return resp, nil
+	}
+	s.puts++
+	sent, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	s.content = sent
+	if s.damage != nil {
+		s.content = s.damage(sent)
+	}
+	return answer(r, 200, "", "ETag", `"`+s.etag(s.content)+`"`), nil
+}
+
+func isMD5(b []byte) string  { return string(md5Of(b)) }
+func notMD5(b []byte) string { return string(md5Of(append([]byte("key"), b...))) }
+
+func spoil(b []byte) []byte { return append([]byte("!"), b[1:]...) }
+
+// A bucket whose ETags are not MD5s is found out by reading back, once.
+func TestETagsThatAreNotMD5s(t *testing.T) {
+	s := &etagServer{etag: notMD5}
+	c, _ := scripted(t, s.answer)
+	for range 3 {
+		put(t, c, remote.Path{Bucket: "b", Key: "k"}, "content", remote.PutOptions{})
+	}
+	equal(t, "puts", s.puts, 3)
+	equal(t, "gets", s.gets, 1)
+	if _, err := c.Resume(remote.Path{Bucket: "b", Key: "k"}, "id").Part(t.Context(), 1, strings.NewReader("part"), 4); err != nil {
+		t.Error(err)
+	}
+}
+
+// What was stored is not what was sent: it is sent again, and then reported.
+func TestStoredWrongly(t *testing.T) {
+	for what, etag := range map[string]func([]byte) string{"ETags are MD5s": isMD5, "ETags are not": notMD5} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &etagServer{etag: etag, damage: spoil}
+				c, _ := scripted(t, s.answer)
+				p := remote.Path{Bucket: "b", Key: "k"}
+				_, err := c.Put(t.Context(), p, strings.NewReader("content"), 7, remote.PutOptions{})
+				wantCode(t, "Put", err, remote.BadDigest, nil)
+				equal(t, "puts", s.puts, 3)
+				s.damage = nil
+				put(t, c, p, "content", remote.PutOptions{})
+			})
+		})
+	}
+}
+
+// A part cannot be read back: it counts once ETags are known to be MD5s.
+func TestPartStoredWrongly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &etagServer{etag: isMD5}
+		c, _ := scripted(t, s.answer)
+		u := c.Resume(remote.Path{Bucket: "b", Key: "k"}, "id")
+		if _, err := u.Part(t.Context(), 1, strings.NewReader("part"), 4); err != nil {
+			t.Fatal(err)
+		}
+		s.damage = spoil
+		_, err := u.Part(t.Context(), 2, strings.NewReader("part"), 4)
+		wantCode(t, "Part", err, remote.BadDigest, nil)
+		equal(t, "puts", s.puts, 4)
+	})
+}
+
+// Keys that may write and not read: Content-MD5 has to do.
+func TestETagsWithoutPermissionToRead(t *testing.T) {
+	s := &etagServer{etag: notMD5, refuse: true}
+	c, _ := scripted(t, s.answer)
+	put(t, c, remote.Path{Bucket: "b", Key: "k"}, "content", remote.PutOptions{})
+	equal(t, "gets", s.gets, 1)
+}
