@@ -1,0 +1,46 @@
+package cache
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestPlanKeepsTheServicesRules(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.OneOf(
+			rapid.Int64Range(0, MaxFileSize),
+			rapid.Int64Range(0, 4*singlePutLimit),
+			rapid.Just(int64(singlePutLimit)), rapid.Just(int64(singlePutLimit+1)),
+			rapid.Just(int64(maxParts*minPartSize)), rapid.Just(int64(maxParts*minPartSize+1)),
+			rapid.Just(int64(MaxFileSize)),
+		).Draw(t, "size")
+		preferred := rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(0, 5<<30)).Draw(t, "preferred")
+		parts := plan(size, preferred)
+		if size <= singlePutLimit {
+			if parts != nil {
+				t.Fatalf("%d parts of what goes with one PUT", len(parts))
+			}
+			return
+		}
+		if len(parts) > maxParts {
+			t.Fatalf("%d parts", len(parts))
+		}
+		var off int64
+		for i, p := range parts {
+			isLast := i == len(parts)-1
+			switch {
+			case p.number != i+1 || p.off != off || p.size <= 0:
+				t.Fatalf("part %d is %+v, want one from %d", i, p, off)
+			case !isLast && (p.size != parts[0].size || p.size%partUnit != 0 || p.size < max(minPartSize, preferred)):
+				t.Fatalf("part %+v, first %+v, preferred %d", p, parts[0], preferred)
+			case isLast && p.size > parts[0].size:
+				t.Fatalf("last part %+v is larger than the first %+v", p, parts[0])
+			}
+			off += p.size
+		}
+		if off != size {
+			t.Fatalf("parts cover %d of %d bytes", off, size)
+		}
+	})
+}
