@@ -53,6 +53,9 @@ func newDirectories(bucket, prefix string, ttl time.Duration, limit int64) *dire
 // Lookup answers from memory. ok is false when nothing valid is known; isLarge
 // then tells that listing the directory would take more than a page.
 func (d *directories) Lookup(n Name) (e Entry, ok, isLarge bool) {
+	if n == "" {
+		return Entry{Kind: Dir, Expires: time.Now().Add(d.ttl)}, true, false
+	}
 	parent, base := n.Split()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -194,6 +197,24 @@ func (d *directories) Changed(n Name, e Entry) {
 // Pin records that n exists in this mount only, until Changed is called.
 func (d *directories) Pin(n Name) {
 	d.setLocal(n, Entry{Kind: File}, true)
+}
+
+// PinAbsent records that n does not exist in this mount though the bucket has
+// it, until UnpinAbsent or Changed is called.
+func (d *directories) PinAbsent(n Name) {
+	d.setLocal(n, Entry{Kind: Absent}, true)
+}
+
+// UnpinAbsent ends PinAbsent; for the TTL n is believed absent still.
+func (d *directories) UnpinAbsent(n Name) {
+	parent, base := n.Split()
+	d.change(parent, func(dir *directory) {
+		if r, found := dir.records[base]; found && r.pinned && r.Kind == Absent {
+			r.at, r.pinned = time.Now(), false
+			r.Expires = r.at.Add(d.ttl)
+			dir.records[base] = r
+		}
+	})
 }
 
 // Unpin forgets a name that was pinned.

@@ -51,3 +51,7 @@ func (c *Cache) dirKeyOf(n Name) string {
 	}
 	return c.prefix + string(n) + "/"
 }
+
+// markerOf is dirKeyOf as a key of its own: claimed, it does not stand for all
+// that is below.
+func (c *Cache) markerOf(n Name) string { return c.dirKeyOf(n) + "\x00marker" }

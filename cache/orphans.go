@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 
 	"ncloudfs/remote"
@@ -63,13 +64,14 @@ func (c *Cache) RemoveOrphan(ctx context.Context, p remote.Path) error {
 	if !ok {
 		return nil
 	}
+	defer c.dirs.UnpinAbsent(Name(strings.TrimPrefix(p.Key, c.prefix)))
 	now, err := c.client.Head(ctx, p)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return fmt.Errorf("delete %s after its last close: %w", p, err)
-	case now.ETag != obj.ETag:
+	case now.ETag != obj.ETag, now.ModTime.Sub(obj.ModTime).Abs() > dateSlack:
 		return nil // the name has a new object
 	}
 	if err := c.client.Delete(ctx, p); err != nil {

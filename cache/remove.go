@@ -12,32 +12,54 @@ import (
 // With isOpen, the object of a file that handles still read is only hidden;
 // RemoveOrphan deletes it after the last close.
 func (c *Cache) Remove(ctx context.Context, n Name, isOpen bool) error {
-	p := c.path(c.keyOf(n))
 	s := c.stage.Of(n)
-	if s != nil {
-		s.unlink()
+	if s == nil {
+		return c.removeClean(ctx, n, isOpen)
 	}
-	release, err := c.gates.claim(ctx, p.Key)
+	s.hide()
+	if err := c.removeStaged(ctx, n, s); err != nil {
+		s.show(n)
+		return fmt.Errorf("remove %q: %w", n, err)
+	}
+	s.discardIfIdle()
+	return nil
+}
+
+func (c *Cache) removeStaged(ctx context.Context, n Name, s *Staged) error {
+	release, err := c.gates.claim(ctx, c.keyOf(n))
+	if err != nil {
+		return err
+	}
+	defer release()
+	if s.mayExist() {
+		if err := c.client.Delete(ctx, c.path(c.keyOf(n))); err != nil {
+			return err
+		}
+	}
+	c.removed(n)
+	return nil
+}
+
+func (c *Cache) removeClean(ctx context.Context, n Name, isOpen bool) error {
+	release, err := c.gates.claim(ctx, c.keyOf(n))
 	if err != nil {
 		return err
 	}
 	defer release()
 	e, err := c.Stat(ctx, n)
-	if err != nil {
-		return err
-	}
 	switch {
-	case s == nil && e.Kind != File:
+	case err != nil:
+		return err
+	case e.Kind != File:
 		return fmt.Errorf("remove %q: %w", n, fs.ErrNotExist)
-	case isOpen && s == nil:
+	case isOpen:
 		c.orphans.add(e.Object)
-	case s == nil || s.mayExist():
-		if err := c.client.Delete(ctx, p); err != nil {
-			if s != nil {
-				s.relink(n)
-			}
-			return fmt.Errorf("remove %q: %w", n, err)
-		}
+		c.removed(n)
+		c.dirs.PinAbsent(n) // the bucket will show it until its last close
+		return nil
+	}
+	if err := c.client.Delete(ctx, e.Object.Path); err != nil {
+		return fmt.Errorf("remove %q: %w", n, err)
 	}
 	c.removed(n)
 	return nil
@@ -53,9 +75,9 @@ func (c *Cache) removed(n Name) {
 	}
 }
 
-// unlink takes the name away: the upload in progress is given up, and no other
+// hide takes the name away: the upload in progress is given up, and no other
 // begins. Open handles go on.
-func (s *Staged) unlink() {
+func (s *Staged) hide() {
 	s.mu.Lock()
 	s.unlinked = true
 	name, running := s.name, s.running
@@ -65,19 +87,17 @@ func (s *Staged) unlink() {
 		running.cancel()
 		<-running.done
 	}
-	s.discardIfIdle()
 }
 
-// relink gives the name back when the removal failed.
-func (s *Staged) relink(n Name) {
+// show gives the name back when the removal failed, unless another file has it
+// by now.
+func (s *Staged) show(n Name) {
 	s.mu.Lock()
-	alive := s.file != nil
-	if alive {
-		s.unlinked = false
-	}
+	s.unlinked = s.file == nil || s.c.stage.putNew(n, s) != s
+	idle := s.users == 0 && !s.unlinked
 	s.mu.Unlock()
-	if alive {
-		s.c.stage.put(n, s)
+	if idle {
+		s.c.retries.Go(func() { s.c.commitBehind(s) })
 	}
 }
 

@@ -18,53 +18,61 @@ const copiesInFlight = 32
 // Rename moves file from over to, which may exist as a file: one Copy and one
 // DELETE; none for a file that never reached the bucket. ErrCopyLimit for an
 // object of more than 5 GiB.
-func (c *Cache) Rename(ctx context.Context, from, to Name) error {
+func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	if err := c.CheckName(to); err != nil {
-		return err
+		return Move{}, err
 	}
 	release, err := c.gates.claim(ctx, c.keyOf(from), c.keyOf(to))
 	if err != nil {
-		return err
+		return Move{}, err
 	}
 	defer release()
-	moved, err := c.moveObject(ctx, from, to)
+	m, err := c.moveObject(ctx, from, to)
 	if err != nil {
-		return fmt.Errorf("rename %q to %q: %w", from, to, err)
+		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
 	if old := c.stage.Of(to); old != nil {
-		old.unlink() // its object is overwritten
+		old.hide() // its object is overwritten
+		old.discardIfIdle()
 	}
-	if s := c.stage.Of(from); s != nil {
-		s.rename(from, to, moved)
+	s := c.stage.Of(from)
+	if s != nil {
+		s.rename(from, to, m)
 	}
 	c.orphans.drop(c.path(c.keyOf(to)))
-	if s := c.stage.Of(to); s != nil && moved.Path.Key == "" {
+	if s != nil && m.isEmpty() {
 		c.dirs.Pin(to)
 	} else {
-		c.dirs.Changed(to, Entry{Kind: File, Object: moved})
+		c.dirs.Changed(to, Entry{Kind: File, Object: m.To})
 	}
 	c.removed(from) // last: for a moment there are both, never neither
-	return nil
+	return m, nil
 }
 
+// Move is one object that a rename has moved: the version that was copied and
+// the copy. It is zero where the bucket had none.
+type Move struct{ From, To remote.Object }
+
+func (m Move) isEmpty() bool { return m.To.Path.Key == "" }
+
 // moveObject copies the object of from, if the bucket has one, to the key of to
-// and deletes the original. The Object is empty when there is none.
-func (c *Cache) moveObject(ctx context.Context, from, to Name) (remote.Object, error) {
+// and deletes the original.
+func (c *Cache) moveObject(ctx context.Context, from, to Name) (Move, error) {
 	old, err := c.objectOf(ctx, from)
 	if err != nil || old.Path.Key == "" {
-		return remote.Object{}, err
+		return Move{}, err
 	}
-	moved, err := c.copyObject(ctx, old, c.path(c.keyOf(to)))
+	copied, err := c.copyObject(ctx, old, c.path(c.keyOf(to)))
 	if errors.Is(err, remote.ErrChanged) || errors.Is(err, fs.ErrNotExist) {
 		c.dirs.Forget(from) // written elsewhere: the newest is what is renamed
 		if old, err = c.client.Head(ctx, old.Path); err == nil {
-			moved, err = c.copyObject(ctx, old, c.path(c.keyOf(to)))
+			copied, err = c.copyObject(ctx, old, c.path(c.keyOf(to)))
 		}
 	}
 	if err != nil {
-		return remote.Object{}, err
+		return Move{}, err
 	}
-	return moved, c.client.Delete(ctx, old.Path)
+	return Move{old, copied}, c.client.Delete(ctx, old.Path)
 }
 
 // objectOf returns the version of n that the bucket holds; its Path is empty
@@ -104,17 +112,18 @@ func (c *Cache) copyObject(ctx context.Context, old remote.Object, to remote.Pat
 	return copied, nil
 }
 
-// rename follows a move of the file's object; moved is empty when the bucket
-// has none.
-func (s *Staged) rename(from, to Name, moved remote.Object) {
+// rename follows a move of the file's object. Where another client's version
+// was moved, the base stays what it was: it is gone, and the next read or
+// commit that needs it says so.
+func (s *Staged) rename(from, to Name, m Move) {
 	s.c.stage.drop(from, s)
 	s.mu.Lock()
 	s.name = to
 	s.wasSent = true // an older object may have the new name
-	if moved.Path.Key != "" {
-		s.object = moved
-		if s.base.Path.Key != "" {
-			s.c.rebaseLocked(s, moved)
+	if !m.isEmpty() {
+		s.object = m.To
+		if s.base.Path.Key != "" && s.base.ETag == m.From.ETag {
+			s.c.rebaseLocked(s, m.To)
 		}
 	}
 	s.mu.Unlock()
@@ -124,14 +133,16 @@ func (s *Staged) rename(from, to Name, moved remote.Object) {
 // RenameDir moves directory from to to, which may exist if it is empty: list
 // pages, a Copy for each object, and batched deletes. When copying fails, what
 // was copied is deleted again and nothing has changed. ErrCopyLimit when an
-// object below is larger than the service copies. It returns the objects as
-// they are now by their former names.
-func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]remote.Object, error) {
+// object below is larger than the service copies. It returns what was moved by
+// its former name.
+func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, error) {
 	if err := c.CheckName(to); err != nil {
 		return nil, err
 	}
-	if err := c.orphans.removeUnder(ctx, c, c.dirKeyOf(from)); err != nil {
-		return nil, err
+	for _, dir := range []Name{from, to} {
+		if err := c.orphans.removeUnder(ctx, c, c.dirKeyOf(dir)); err != nil {
+			return nil, err
+		}
 	}
 	release, err := c.gates.claim(ctx, c.dirKeyOf(from), c.dirKeyOf(to))
 	if err != nil {
@@ -181,8 +192,8 @@ func (c *Cache) checkEmpty(ctx context.Context, n Name) error {
 }
 
 // moveTree copies every object below from, then deletes the originals. It
-// returns the copies by the name of their original.
-func (c *Cache) moveTree(ctx context.Context, from, to Name) (map[Name]remote.Object, error) {
+// returns the moves by the name of their original.
+func (c *Cache) moveTree(ctx context.Context, from, to Name) (map[Name]Move, error) {
 	objects, err := c.allBelow(ctx, from)
 	if err != nil {
 		return nil, err
@@ -205,10 +216,10 @@ func (c *Cache) moveTree(ctx context.Context, from, to Name) (map[Name]remote.Ob
 		return nil, errors.Join(err, c.undoCopies(ctx, copies))
 	}
 	keys := make([]string, len(objects))
-	moved := make(map[Name]remote.Object, len(objects))
+	moved := make(map[Name]Move, len(objects))
 	for i, o := range objects {
 		keys[i] = o.Path.Key
-		moved[Name(strings.TrimPrefix(o.Path.Key, c.prefix))] = copies[i]
+		moved[Name(strings.TrimPrefix(o.Path.Key, c.prefix))] = Move{o, copies[i]}
 	}
 	return moved, c.deleteAll(ctx, keys)
 }

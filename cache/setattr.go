@@ -13,11 +13,16 @@ import (
 // when its metadata is not known), or a PUT of the marker. The root of a bucket
 // has no marker; what is set there lasts as long as the mount.
 func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) error {
-	e, err := c.Stat(ctx, n)
+	release, err := c.gates.claim(ctx, c.keyOf(n), c.markerOf(n))
 	if err != nil {
 		return err
 	}
-	if e, err = c.Describe(ctx, n, e); err != nil {
+	defer release()
+	e, err := c.Stat(ctx, n)
+	if err == nil {
+		e, err = c.Describe(ctx, n, e)
+	}
+	if err != nil {
 		return err
 	}
 	switch e.Kind {
@@ -26,7 +31,7 @@ func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, 
 	case File:
 		err = c.setFileMeta(ctx, n, e, change)
 	default:
-		return fmt.Errorf("set attributes of %q: %w", n, fs.ErrNotExist)
+		err = fs.ErrNotExist
 	}
 	if err != nil {
 		return fmt.Errorf("set attributes of %q: %w", n, err)
@@ -35,11 +40,6 @@ func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, 
 }
 
 func (c *Cache) setFileMeta(ctx context.Context, n Name, e Entry, change func(remote.Meta, *string)) error {
-	release, err := c.gates.claim(ctx, c.keyOf(n))
-	if err != nil {
-		return err
-	}
-	defer release()
 	meta, contentType := e.Attr.Meta(e.Object.Meta), e.Object.ContentType
 	change(meta, &contentType)
 	o, err := c.replaceMeta(ctx, e.Object, meta, contentType)
@@ -60,11 +60,6 @@ func (c *Cache) setDirMeta(ctx context.Context, n Name, e Entry, change func(rem
 		c.known.Learn(remote.Object{Meta: meta, HasMeta: true}, true)
 		return nil
 	}
-	release, err := c.gates.claim(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer release()
 	return c.putMarker(ctx, n, meta)
 }
 

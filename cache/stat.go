@@ -27,9 +27,6 @@ const headsInFlight = 64
 // directory a HEAD of the object and a listing of one key below it, side by
 // side. A name that does not exist is an Entry of kind Absent, not an error.
 func (c *Cache) Stat(ctx context.Context, n Name) (Entry, error) {
-	if n == "" {
-		return c.complete(n, Entry{Kind: Dir, Expires: time.Now().Add(c.ttl)}), nil
-	}
 	if s := c.stage.Of(n); s != nil {
 		return s.Entry(), nil
 	}

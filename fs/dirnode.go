@@ -145,7 +145,7 @@ func (d *dirNode) Mkdir(ctx context.Context, base string, mode uint32, out *fuse
 	if errno != 0 {
 		return nil, errno
 	}
-	attr := newAttr(syscall.S_IFDIR|mode&0o7777, owner)
+	attr := d.inherit(newAttr(syscall.S_IFDIR|mode&0o7777, owner))
 	if err := d.m.mutate(ctx, func(ctx context.Context) error { return d.m.cache.Mkdir(ctx, n, attr) }); err != nil {
 		return nil, d.m.report("mkdir", err)
 	}
@@ -208,7 +208,7 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 	staged, err := d.m.cache.OpenStaged(n, cache.StageOptions{
 		Base:     e,
 		Truncate: flags&syscall.O_TRUNC != 0,
-		Attr:     newAttr(syscall.S_IFREG|mode&0o7777, owner),
+		Attr:     d.inherit(newAttr(syscall.S_IFREG|mode&0o7777, owner)),
 	})
 	if err != nil {
 		return nil, nil, 0, d.m.report("create", err)
@@ -277,7 +277,7 @@ func (d *dirNode) store(ctx context.Context, base string, mode uint32, body []by
 	if errno != 0 {
 		return nil, errno
 	}
-	store := func(ctx context.Context) error { return d.m.cache.Store(ctx, n, body, newAttr(mode, owner)) }
+	store := func(ctx context.Context) error { return d.m.cache.Store(ctx, n, body, d.inherit(newAttr(mode, owner))) }
 	if err := d.m.mutate(ctx, store); err != nil {
 		return nil, d.m.report("create", err)
 	}
@@ -291,6 +291,24 @@ func (d *dirNode) store(ctx context.Context, base string, mode uint32, body []by
 // Link implements fs.NodeLinker: an object has one key.
 func (d *dirNode) Link(context.Context, fs.InodeEmbedder, string, *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	return nil, syscall.EPERM
+}
+
+// inherit gives what is made in a set-group-ID directory the directory's group,
+// and a directory made there the bit itself (mkdir(2)).
+func (d *dirNode) inherit(a cache.Attr) cache.Attr {
+	n, ok := d.name()
+	if !ok {
+		return a
+	}
+	parent, ok := d.m.cache.Peek(n)
+	if !ok || !parent.Attr.HasMode || parent.Attr.Mode&syscall.S_ISGID == 0 {
+		return a
+	}
+	a.GID = parent.Attr.GID
+	if a.Mode&syscall.S_IFMT == syscall.S_IFDIR {
+		a.Mode |= syscall.S_ISGID
+	}
+	return a
 }
 
 // ownerOf returns who asked.

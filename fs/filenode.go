@@ -199,17 +199,20 @@ func (f *fileNode) unlinked() {
 	f.gone = true
 }
 
-// moved notes that the object was copied by a rename of ours.
-func (f *fileNode) moved(o remote.Object) {
+// moved notes that a rename of ours copied the object. Where it was another
+// version than this one, this one is gone.
+func (f *fileNode) moved(m cache.Move) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.staged == nil && o.Path.Key != "" {
-		if f.pages == f.entry.Object.ETag {
-			f.pages = o.ETag
-		}
-		o.Meta, o.ContentType, o.HasMeta = f.entry.Object.Meta, f.entry.Object.ContentType, f.entry.Object.HasMeta
-		f.entry.Object = o
+	if f.staged != nil || m.To.Path.Key == "" || m.From.ETag != f.entry.Object.ETag {
+		return
 	}
+	if f.pages == m.From.ETag {
+		f.pages = m.To.ETag // the same bytes
+	}
+	o := m.To
+	o.Meta, o.ContentType, o.HasMeta = f.entry.Object.Meta, f.entry.Object.ContentType, f.entry.Object.HasMeta
+	f.entry.Object = o
 }
 
 // current describes the file as the node's handles see it; false when no

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ncloudfs/cache"
-	"ncloudfs/remote"
 )
 
 // Rename implements fs.NodeRenamer. The kernel has locked both directories and
@@ -40,18 +39,20 @@ func (d *dirNode) Rename(ctx context.Context, base string, newParent fs.InodeEmb
 	if e.Kind == cache.Dir {
 		return d.renameDir(ctx, base, from, to)
 	}
-	if err := d.m.mutate(ctx, func(ctx context.Context) error { return d.m.cache.Rename(ctx, from, to) }); err != nil {
-		return d.m.report("rename", err)
-	}
-	if old := target.fileAt(newBase); old != nil {
-		old.unlinked()
-	}
-	if f := d.fileAt(base); f != nil {
-		if now, ok := d.m.cache.Peek(to); ok {
-			f.moved(now.Object)
+	f, old := d.fileAt(base), target.fileAt(newBase)
+	return d.m.report("rename", d.m.mutate(ctx, func(ctx context.Context) error {
+		moved, err := d.m.cache.Rename(ctx, from, to)
+		if err != nil {
+			return err
 		}
-	}
-	return 0
+		if old != nil {
+			old.unlinked()
+		}
+		if f != nil {
+			f.moved(moved)
+		}
+		return nil
+	}))
 }
 
 // renameable returns what is to be renamed, or why it cannot be.
@@ -95,7 +96,7 @@ func (d *dirNode) renameDir(ctx context.Context, base string, from, to cache.Nam
 
 // tellMoved gives the nodes below a renamed directory the new identity of
 // their objects.
-func tellMoved(n *fs.Inode, name string, moved map[cache.Name]remote.Object) {
+func tellMoved(n *fs.Inode, name string, moved map[cache.Name]cache.Move) {
 	if f, ok := n.Operations().(*fileNode); ok {
 		f.moved(moved[cache.Name(strings.TrimPrefix(name, "/"))])
 		return
