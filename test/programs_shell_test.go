@@ -98,9 +98,6 @@ func (sh shell) describe(t testing.TB) string {
 // one of them has.
 func sameLines(t testing.TB, what, got, want string) {
 	t.Helper()
-	if got == want {
-		return
-	}
 	count := map[string]int{}
 	for line := range strings.Lines(want) {
 		count[line]++
@@ -115,6 +112,9 @@ func sameLines(t testing.TB, what, got, want string) {
 		if count[line] > 0 {
 			missing.WriteString(line)
 		}
+	}
+	if extra.Len()+missing.Len() == 0 {
+		return
 	}
 	t.Errorf("%s differs.\ngot:\n%swant:\n%s", what, beginning(extra.String()), beginning(missing.String()))
 }
