@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,5 +90,36 @@ func TestBodyThatChangesOnItsWay(t *testing.T) {
 		equal(t, "attempts", counting.n.Load(), 3)
 		_, err = s.alice(t).Head(t.Context(), p)
 		wantCode(t, "Head", err, remote.NoSuchKey, nil)
+	})
+}
+
+// breaking breaks off the first request's body.
+type breaking struct {
+	http.RoundTripper
+	n atomic.Int64
+}
+
+// RoundTrip reads a little of the first body and loses the connection.
+func (b *breaking) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.n.Add(1) == 1 {
+		_, _ = r.Body.Read(make([]byte, 10))
+		return nil, errors.New("connection reset")
+	}
+	return b.RoundTripper.RoundTrip(r)
+}
+
+// After a body broke off the next one is offered with Expect: 100-continue:
+// taken when it is welcome, refused before it is sent when it is not.
+func TestExpectContinue(t *testing.T) {
+	onEveryService(t, func(t *testing.T, s *service) {
+		p := remote.Path{Bucket: s.bucket(t), Key: "f"}
+		content := string(random(1, 1<<20))
+		client := func(keys remote.Credentials) *remote.Client {
+			return s.client(t, keys, func(o *remote.Options) { o.Transport = &breaking{RoundTripper: s.transport} })
+		}
+		put(t, client(aliceKeys()), p, content, remote.PutOptions{})
+		equal(t, "content", get(t, s.alice(t), p) == content, true)
+		_, err := client(bobKeys()).Put(t.Context(), p, strings.NewReader(content), int64(len(content)), remote.PutOptions{})
+		wantCode(t, "bob's", err, remote.AccessDenied, fs.ErrPermission)
 	})
 }

@@ -69,7 +69,22 @@ func (c *Client) Copy(ctx context.Context, dst, src Path, o CopyOptions) (Object
 		}
 		return nil
 	}
+	if dst == src && o.Replace {
+		k.done = func(ctx context.Context) bool { return c.changed(ctx, dst, o, &copied) }
+	}
 	return copied, c.do(ctx, k)
+}
+
+// changed looks whether p has the metadata that a copy onto itself was to
+// give it. A copy gives an object that was uploaded in parts another ETag, so
+// that a second attempt cannot match any more.
+func (c *Client) changed(ctx context.Context, p Path, o CopyOptions, copied *Object) bool {
+	now, err := c.Head(ctx, p)
+	if err != nil || !maps.Equal(now.Meta, o.Meta) || now.ContentType != (PutOptions{ContentType: o.ContentType}).contentType() {
+		return false
+	}
+	*copied = now
+	return true
 }
 
 // copiedAnother reports whether the service copied another version than want.

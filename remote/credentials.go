@@ -19,7 +19,7 @@ type Credentials struct {
 // the process's environment and its user's home.
 type CredentialOptions struct {
 	File    string              // look only in this file, of either format; empty: the usual places
-	Profile string              // section of the files; empty: that of NCLOUD_PROFILE or AWS_PROFILE, else the default one
+	Profile string              // section of the files; empty: the default one, or for AWS's file that of AWS_PROFILE
 	Env     func(string) string // default os.Getenv
 	Home    string              // default os.UserHomeDir
 }
@@ -86,7 +86,7 @@ func (o CredentialOptions) finder() *finder {
 func (f *finder) places() []func() (Credentials, error) {
 	if f.File != "" {
 		return []func() (Credentials, error){func() (Credentials, error) {
-			c, err := readKeys(f.File, f.profile("NCLOUD_PROFILE"), append(ncloudKeys(), awsKeys()...))
+			c, err := readKeys(f.File, f.Profile, append(ncloudKeys(), awsKeys()...))
 			if err == nil && c.AccessKey == "" {
 				err = fmt.Errorf("%s holds no access key and secret key%s", f.File, f.inProfile())
 			}
@@ -94,10 +94,10 @@ func (f *finder) places() []func() (Credentials, error) {
 		}}
 	}
 	ncloud := func() (Credentials, error) {
-		return optional(readKeys(f.ncloudFile, f.profile("NCLOUD_PROFILE"), ncloudKeys()))
+		return optional(readKeys(f.ncloudFile, f.Profile, ncloudKeys()))
 	}
 	aws := func() (Credentials, error) {
-		return optional(readKeys(f.awsFile, f.profile("AWS_PROFILE"), awsKeys()))
+		return optional(readKeys(f.awsFile, f.awsProfile(), awsKeys()))
 	}
 	if f.Profile != "" {
 		return []func() (Credentials, error){ncloud, aws}
@@ -120,11 +120,11 @@ func (f *finder) variables(pair [2]string) func() (Credentials, error) {
 	}
 }
 
-func (f *finder) profile(variable string) string {
+func (f *finder) awsProfile() string {
 	if f.Profile != "" {
 		return f.Profile
 	}
-	return f.Env(variable)
+	return f.Env("AWS_PROFILE")
 }
 
 func (f *finder) inProfile() string {

@@ -50,10 +50,13 @@ func (c *Client) DeleteMany(ctx context.Context, bucket string, keys []string) (
 			}
 		}
 	}
-	if batches > 0 && len(failed) >= len(keys) {
+	switch {
+	case ctx.Err() != nil && len(failed) > 0:
+		return failed, context.Cause(ctx)
+	case batches > 0 && len(failed) >= len(keys):
 		return failed, first
 	}
-	return failed, ctx.Err()
+	return failed, nil
 }
 
 // deleteBatch deletes up to maxDelete keys, and enters into failed the ones

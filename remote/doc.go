@@ -16,8 +16,27 @@
 //
 // # Retries
 //
-// Only what the service documents as transient is sent again: with
-// exponential backoff and jitter, no sooner than Retry-After, and no longer
-// than Options.RetryTime in all. A body is always an io.ReaderAt, so that
-// every attempt reads it from its start.
+// Only what the service documents as transient is sent again, and lost
+// connections: with exponential backoff and jitter, no sooner than
+// Retry-After, and no longer than Options.RetryTime in all. A body is always
+// an io.ReaderAt, so that every attempt reads it from its start. When an
+// attempt's answer was lost and sending again would not give the same result
+// (completing an upload, making a bucket, a copy onto itself), the client
+// looks at what is there and never assumes.
+//
+// # Timeouts
+//
+// Nothing limits how long a body takes that moves. What is limited is the time
+// in which nothing moves: connecting, the wait for an answer, a body that
+// stands still in either direction.
+//
+// # Requests
+//
+// Each operation is a call; Client.do builds, signs and sends its request,
+// and takes in the answer, as often as it takes. minio-go provides the
+// signature and the form of errors. Its client is not used: it cannot honour
+// Retry-After, reports a copy that failed as a success, decodes a page in 15
+// ms (here: 0.6), hashes every chunk with SHA-256 over plain HTTP, and cannot
+// express names that are not UTF-8. Bodies are signed as UNSIGNED-PAYLOAD,
+// with a Content-MD5 that is signed; small documents by their SHA-256.
 package remote

@@ -103,6 +103,32 @@ func TestCompleteWhoseAnswerIsLost(t *testing.T) {
 	})
 }
 
+// A copy onto itself gives an object made of parts another ETag, which the
+// second attempt cannot match: the metadata tells that the first one worked.
+func TestCopyOntoItselfWhoseAnswerIsLost(t *testing.T) {
+	withFaults(t, func(t *testing.T, s *service, c *remote.Client, bucket string) {
+		p := remote.Path{Bucket: bucket, Key: "f"}
+		u := begin(t, c, p, remote.PutOptions{})
+		old, err := u.Complete(t.Context(), []remote.Part{sendPart(t, u, 1, []byte("content"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.fault(emulator.Fault{Operation: emulator.OpCopyObject, Effect: emulator.Lose, Count: 1})
+		o, err := c.Copy(t.Context(), p, p, remote.CopyOptions{IfMatch: old.ETag, Replace: true, Meta: remote.Meta{"mode": "1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, err := c.Head(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "ETag", o.ETag, head.ETag)
+		equal(t, "mode", head.Meta["mode"], "1")
+		_, err = c.Copy(t.Context(), p, p, remote.CopyOptions{IfMatch: "another", Replace: true, Meta: remote.Meta{"mode": "1"}})
+		wantCode(t, "another version", err, remote.PreconditionFailed, remote.ErrChanged)
+	})
+}
+
 // The object is there, but is not what the parts make: NoSuchUpload stays.
 func TestLostCompleteIsNeverAssumed(t *testing.T) {
 	withFaults(t, func(t *testing.T, s *service, c *remote.Client, bucket string) {

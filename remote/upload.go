@@ -34,7 +34,8 @@ type Upload struct {
 }
 
 // Begin starts a multipart upload. An upload that is neither completed nor
-// aborted never expires and is billed.
+// aborted never expires and is billed; an attempt whose answer was lost may
+// leave one that only Uploads finds.
 func (c *Client) Begin(ctx context.Context, p Path, o PutOptions) (*Upload, error) {
 	k := &call{op: "BEGIN UPLOAD", path: p, method: http.MethodPost, object: true,
 		query: url.Values{"uploads": {""}}, header: o.header()}

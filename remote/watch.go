@@ -38,6 +38,7 @@ type watch struct {
 	mu    sync.Mutex // leaf; guards the fields below
 	timer *time.Timer
 	phase *timeoutError // what the timer stands for
+	due   time.Time     // when it may fire; a firing that arm overtook comes earlier
 	got   bool          // the answer's header came
 }
 
@@ -49,6 +50,7 @@ func newWatch(ctx context.Context, l limits, bodyless bool, deadline time.Time) 
 	w.phase = &timeoutError{"no answer", w.limit(2*l.connect + l.firstByte)}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.due = time.Now().Add(w.phase.limit)
 	w.timer = time.AfterFunc(w.phase.limit, w.expire)
 	return w
 }
@@ -64,7 +66,7 @@ func (w *watch) limit(d time.Duration) time.Duration {
 func (w *watch) expire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.phase != nil {
+	if w.phase != nil && !time.Now().Before(w.due) {
 		w.cancel(w.phase)
 	}
 }
@@ -101,6 +103,7 @@ func (w *watch) arm(what string, d time.Duration, answer bool) {
 	if w.phase == nil || w.phase.what != what || w.phase.limit != d {
 		w.phase = &timeoutError{what, d}
 	}
+	w.due = time.Now().Add(d)
 	w.timer.Reset(d)
 }
 
