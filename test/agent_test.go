@@ -3,8 +3,11 @@ package test
 import (
 	"encoding/gob"
 	"os"
+	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -174,41 +177,56 @@ func names(fd int) ([]string, error) {
 	}
 }
 
-// storm writes Data in pieces of Size at FD (Flags 1) or reads as much, while
-// the process signals itself all the time. It fails with EINTR where a system
-// call is interrupted, and with EIO where one is short.
+// storm writes Data (Flags O_WRONLY), or reads as much, in pieces of Size,
+// while the process and this thread signal themselves all the time. No system
+// call may be interrupted; a short one is EIO.
 func storm(r *request, out *response) error {
 	stop := make(chan struct{})
 	var signals sync.WaitGroup
-	signals.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default: // SIGURG is ignored by default, and handled by Go's runtime
-				_ = unix.Kill(os.Getpid(), unix.SIGURG) // to oneself: cannot fail
-			}
-		}
-	})
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread := unix.Gettid()
+	signals.Go(func() { shoot(thread, stop) })
 	defer signals.Wait()
 	defer close(stop)
+	out.Data = make([]byte, len(r.Data))
+	copy(out.Data, r.Data)
 	for off := 0; off < len(r.Data); off += r.Size {
-		piece := r.Data[off:min(off+r.Size, len(r.Data))]
-		var n int
+		piece := out.Data[off:min(off+r.Size, len(r.Data))]
 		var err error
-		if r.Flags == 1 {
-			n, err = unix.Pwrite(r.FD, piece, int64(off))
+		if r.Flags == unix.O_WRONLY {
+			out.N, err = unix.Pwrite(r.FD, piece, int64(off))
 		} else {
-			n, err = unix.Pread(r.FD, piece, int64(off))
+			clear(piece)
+			out.N, err = unix.Pread(r.FD, piece, int64(off))
 		}
-		switch {
-		case err != nil:
+		if err == nil && out.N < len(piece) {
+			err = syscall.EIO
+		}
+		if err != nil {
 			return err
-		case n < len(piece):
-			out.N = n
-			return syscall.EIO
 		}
 	}
-	out.N, out.Data = len(r.Data), r.Data
 	return nil
+}
+
+// shoot sends a thread of this process the signals that programs send
+// themselves: Go's preemption, and timers.
+func shoot(thread int, stop <-chan struct{}) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, unix.SIGALRM) // handled, so that it interrupts
+	defer signal.Stop(caught)
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			return
+		default:
+			s := unix.SIGURG
+			if n%10 == 0 {
+				s = unix.SIGALRM
+			}
+			_ = unix.Tgkill(os.Getpid(), thread, s) // the thread is there
+			time.Sleep(50 * time.Microsecond)
+		}
+	}
 }

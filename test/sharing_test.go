@@ -1,31 +1,11 @@
 package test
 
 import (
+	"fmt"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
-
-// ok ends the test when something that must work did not.
-func ok(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// equal compares contents, of which it shows the beginnings.
-func equal(t testing.TB, what, got, want string) {
-	t.Helper()
-	if got == want {
-		return
-	}
-	at := 0
-	for at < len(got) && at < len(want) && got[at] == want[at] {
-		at++
-	}
-	t.Errorf("%s: got %d bytes, want %d; from byte %d on got %.40q, want %.40q", what, len(got), len(want), at, got[at:], want[at:])
-}
 
 func TestHandlesShareOneFile(t *testing.T) {
 	forEachServer(t, func(t *testing.T, s *store) {
@@ -46,5 +26,53 @@ func TestHandlesShareOneFile(t *testing.T) {
 		ok(t, r.close())
 		equal(t, "the object", s.content(t, "shared"), "longer than before")
 		m.unmount(t)
+	})
+}
+
+func TestAppendersShareTheEnd(t *testing.T) {
+	forEachServer(t, func(t *testing.T, s *store) {
+		s.put(t, "log", "begin\n")
+		m := s.mount(t, root())
+		var files []*file
+		for range 2 {
+			f, err := m.start(t).open("log", unix.O_WRONLY|unix.O_APPEND)
+			ok(t, err)
+			files = append(files, f)
+		}
+		want := "begin\n"
+		for i := range 20 {
+			line := fmt.Sprintf("line %d\n", i)
+			_, err := files[i%2].write(line)
+			ok(t, err)
+			want += line
+		}
+		ok(t, files[0].close())
+		equal(t, "after the first close", s.content(t, "log"), want)
+		_, err := files[1].write("end\n")
+		ok(t, err)
+		ok(t, files[1].close())
+		equal(t, "after the last close", s.content(t, "log"), want+"end\n")
+	})
+}
+
+func TestTruncatingOpenIsSeenByOthers(t *testing.T) {
+	forEachServer(t, func(t *testing.T, s *store) {
+		s.put(t, "file", "what was there")
+		m := s.mount(t, root())
+		p := m.start(t)
+		old, err := p.open("file", unix.O_RDWR)
+		ok(t, err)
+		w, err := m.start(t).open("file", unix.O_WRONLY|unix.O_TRUNC)
+		ok(t, err)
+		got, err := old.readAll()
+		ok(t, err)
+		equal(t, "the other handle", got, "")
+		_, err = w.pwrite("new", 0)
+		ok(t, err)
+		_, err = old.pwrite("!", 3)
+		ok(t, err)
+		ok(t, w.close())
+		ok(t, old.close())
+		equal(t, "the object", s.content(t, "file"), "new!")
 	})
 }

@@ -1,0 +1,164 @@
+package test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ncloudfs/remote/emulator"
+)
+
+// keptFiles is what all files in the stage directory hold.
+func (m *mounted) keptFiles(t testing.TB) string {
+	t.Helper()
+	var all strings.Builder
+	ok(t, filepath.WalkDir(m.stageDir(t), func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all.Write(text)
+		return err
+	}))
+	return all.String()
+}
+
+// stageDir is where the daemon keeps what is not in the bucket yet.
+func (m *mounted) stageDir(t testing.TB) string {
+	t.Helper()
+	for _, v := range m.process.Env {
+		if dir, found := strings.CutPrefix(v, "NCLOUDFS_STAGE_DIR="); found {
+			return dir
+		}
+	}
+	t.Fatal("no stage directory")
+	return ""
+}
+
+func TestFailedUploads(t *testing.T) {
+	t.Parallel()
+	large := random(20 << 20)
+	for name, c := range map[string]struct {
+		fault   emulator.Fault
+		content string
+		want    unix.Errno
+	}{
+		"put, for now":       {emulator.Fault{Operation: opPut, Status: 500}, "text", unix.EIO},
+		"put, slow down":     {emulator.Fault{Operation: opPut, Code: "SlowDown"}, "text", unix.EIO},
+		"put, refused":       {emulator.Fault{Operation: opPut, Code: "AccessDenied"}, "text", unix.EACCES},
+		"begin, refused":     {emulator.Fault{Operation: emulator.OpCreateMultipartUpload, Code: "AccessDenied"}, large, unix.EACCES},
+		"part, for now":      {emulator.Fault{Operation: emulator.OpUploadPart, Status: 500}, large, unix.EIO},
+		"complete, for now":  {emulator.Fault{Operation: emulator.OpCompleteMultipartUpload, Status: 500}, large, unix.EIO},
+		"complete, bad body": {emulator.Fault{Operation: emulator.OpCompleteMultipartUpload, Effect: emulator.ErrorBody}, large, unix.EIO},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, server := startEmulator(t, emulator.Options{})
+			m := s.mount(t, root(), "--retry-time=1s")
+			p := m.start(t)
+			if c.fault.Effect == "" {
+				c.fault.Effect = emulator.Refuse
+			}
+			f, err := p.open("file", unix.O_RDWR|unix.O_CREAT)
+			ok(t, err)
+			_, err = f.pwrite(c.content, 0)
+			ok(t, err)
+			heal := server.Faults().Add(c.fault)
+			fails(t, "fsync", f.fsync(), c.want)
+			fails(t, "close", f.close(), c.want)
+			got, err := p.readFile("file")
+			ok(t, err)
+			equal(t, "the mount", got, c.content)
+			heal()
+			eventually(t, "the file is uploaded", func() bool { return s.exists(t, "file") })
+			equal(t, "the object", s.content(t, "file"), c.content)
+			for u, err := range s.client.Uploads(t.Context(), s.bucket, "") {
+				t.Errorf("an upload was not aborted: %v, %v", u, err)
+			}
+		})
+	}
+}
+
+func TestFileThatNeverArrivesStaysInTheStageDirectory(t *testing.T) {
+	t.Parallel()
+	s, server := startEmulator(t, emulator.Options{})
+	stage := root().dir(t)
+	m := s.mount(t, root(), "--retry-time=1s", "--stage-dir="+stage)
+	server.Faults().Add(emulator.Fault{Operation: opPut, Effect: emulator.Refuse, Code: "AccessDenied"})
+	fails(t, "close", m.start(t).writeFile("file", "what was written"), unix.EACCES)
+	if code := m.stop(t); code != 1 {
+		t.Errorf("exit code %d after SIGTERM, want 1: something is not in the bucket", code)
+	}
+	again := s.mount(t, root(), "--stage-dir="+stage)
+	kept, err := filepath.Glob(stage + "/*/data/*")
+	ok(t, err)
+	if len(kept) != 1 {
+		t.Fatalf("kept are %v, want one file", kept)
+	}
+	text, err := os.ReadFile(kept[0])
+	ok(t, err)
+	equal(t, "the kept copy", string(text), "what was written")
+	for _, log := range []string{m.log.String(), again.log.String()} {
+		if !strings.Contains(log, kept[0]) {
+			t.Errorf("a log does not name %s", kept[0])
+		}
+	}
+}
+
+func TestFaultsThatPassAreNotSeen(t *testing.T) {
+	t.Parallel()
+	s, server := startEmulator(t, emulator.Options{})
+	content := random(20 << 20)
+	s.put(t, "read", content)
+	m := s.mount(t, root())
+	p := m.start(t)
+	once := func(op string, effect emulator.Effect) {
+		server.Faults().Add(emulator.Fault{Operation: op, Effect: effect, Skip: 1, Count: 2, Bytes: 1000})
+	}
+	once(opGet, emulator.Cut)
+	once(opPut, emulator.Lose)
+	once(opList, emulator.Refuse)
+	once(opDelete, emulator.Lose)
+	once(emulator.OpUploadPart, emulator.Lose)
+	once(emulator.OpUploadPart, emulator.Refuse)
+	got, err := p.readFile("read")
+	ok(t, err)
+	equal(t, "read through cut bodies", got, content)
+	for range 4 {
+		ok(t, p.writeFile("small", "written though answers are lost"))
+	}
+	equal(t, "small", s.content(t, "small"), "written though answers are lost")
+	ok(t, p.writeFile("large", content))
+	equal(t, "large", s.content(t, "large"), content)
+	for _, name := range []string{"small", "large", "read"} {
+		ok(t, p.unlink(name))
+	}
+	if left := s.keys(t, ""); len(left) > 0 {
+		t.Errorf("left in the bucket: %q", left)
+	}
+}
+
+func TestSignalsDoNotInterrupt(t *testing.T) {
+	forEachServer(t, func(t *testing.T, s *store) {
+		const size = 8 << 20
+		content := random(size)
+		s.put(t, "read", content)
+		m := s.mount(t, root())
+		p := m.start(t)
+		r, err := p.open("read", unix.O_RDONLY)
+		ok(t, err)
+		got, err := r.storm(content, 100_000, false)
+		ok(t, err)
+		equal(t, "what was read", got, content)
+		ok(t, r.close())
+		w, err := p.open("written", unix.O_WRONLY|unix.O_CREAT)
+		ok(t, err)
+		_, err = w.storm(content, 100_000, true)
+		ok(t, err)
+		ok(t, w.close())
+		equal(t, "what was written", s.content(t, "written"), content)
+	})
+}

@@ -1,0 +1,161 @@
+package test
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"ncloudfs/remote"
+	"ncloudfs/remote/emulator"
+)
+
+// What operations are called in counts.
+const (
+	opPut    = emulator.OpPutObject
+	opGet    = emulator.OpGetObject
+	opHead   = emulator.OpHeadObject
+	opCopy   = emulator.OpCopyObject
+	opDelete = emulator.OpDeleteObject
+	opList   = emulator.OpListObjects
+)
+
+type counts = map[string]int
+
+// expect compares the requests of an action with want.
+func expect(t testing.TB, s *store, what string, want counts, action func()) {
+	t.Helper()
+	if got := requests(t, s, action); !maps.Equal(got, want) {
+		t.Errorf("%s: got requests %v, want %v", what, got, want)
+	}
+}
+
+// listedMount mounts an emulated bucket that holds small, listed objects a, b
+// and c, of which the mount has seen the listing.
+func listedMount(t *testing.T, options ...string) (*store, *mounted) {
+	t.Helper()
+	t.Parallel()
+	s, _ := startEmulator(t, emulator.Options{})
+	for _, key := range []string{"a", "b", "c"} {
+		s.put(t, key, "object "+key+"\n")
+	}
+	m := s.mount(t, root(), options...)
+	m.sh(t, "ls >/dev/null")
+	return s, m
+}
+
+// shellCost checks what a script costs.
+func shellCost(t *testing.T, s *store, m *mounted, script string, want counts) {
+	t.Helper()
+	expect(t, s, script, want, func() { m.sh(t, script) })
+}
+
+func TestCreatingASmallFileIsOnePut(t *testing.T) {
+	s, m := listedMount(t)
+	shellCost(t, s, m, "echo new > new", counts{opPut: 1})
+	shellCost(t, s, m, "cp new /dev/null; cat new; test -s new", counts{})
+	shellCost(t, s, m, "mkdir fresh", counts{opPut: 1})
+	shellCost(t, s, m, "echo new > fresh/new", counts{opPut: 1})
+	shellCost(t, s, m, "cp a fresh/copy", counts{opGet: 1, opPut: 1})
+}
+
+func TestFirstLookupIsOneListPage(t *testing.T) {
+	t.Parallel()
+	s, _ := startEmulator(t, emulator.Options{})
+	s.put(t, "dir/file", "text")
+	m := s.mount(t, root())
+	p := m.start(t)
+	lookup := func(name string, want error) func() {
+		return func() {
+			if _, err := p.lstat(name); err != want { //nolint:errorlint // the system call's own result, never wrapped
+				t.Errorf("lstat %s: got %v, want %v", name, err, want)
+			}
+		}
+	}
+	expect(t, s, "first lookup in the root", counts{opList: 1}, lookup("dir", nil))
+	expect(t, s, "first lookup in dir", counts{opList: 1}, lookup("dir/file", nil))
+	expect(t, s, "what is not there", counts{}, lookup("dir/absent", unix.ENOENT))
+	expect(t, s, "again", counts{}, lookup("dir/file", nil))
+}
+
+func TestReadingASmallListedFileIsOneGet(t *testing.T) {
+	s, m := listedMount(t)
+	shellCost(t, s, m, "cat a", counts{opGet: 1})
+	shellCost(t, s, m, "cat a", counts{})
+	shellCost(t, s, m, "test -e b && stat b && head -c 3 b && tail -c 3 b", counts{opGet: 1})
+	shellCost(t, s, m, "cat b; grep -c object b", counts{})
+}
+
+func TestEveryCloseWithNewBytesIsOnePut(t *testing.T) {
+	s, m := listedMount(t)
+	// The shell's echo is a builtin: nothing is closed between the two.
+	shellCost(t, s, m, "(echo a; echo b) > builtin", counts{opPut: 1})
+	// Each printf is a process that closes its descriptor, at its end.
+	shellCost(t, s, m, "(/usr/bin/printf a; /usr/bin/printf b) > programs", counts{opPut: 2})
+	shellCost(t, s, m, "> empty", counts{opPut: 1})
+	shellCost(t, s, m, ": > empty", counts{opPut: 1})
+	shellCost(t, s, m, "touch touched", counts{opPut: 1})
+	shellCost(t, s, m, "dd if=/dev/zero of=zeros bs=64k count=4 status=none", counts{opPut: 1})
+	shellCost(t, s, m, "dd if=/dev/zero of=zeros bs=1 count=1 seek=9 conv=notrunc status=none", counts{opHead: 1, opPut: 1})
+	shellCost(t, s, m, "cat < a > copy", counts{opGet: 1, opPut: 1})
+	p := m.start(t)
+	f, err := p.open("kept", unix.O_RDWR|unix.O_CREAT)
+	ok(t, err)
+	expect(t, s, "fsync, with something to send and without", counts{opPut: 1}, func() {
+		_, err := f.pwrite("text", 0)
+		ok(t, err)
+		ok(t, f.fsync())
+		ok(t, f.fsync())
+		ok(t, f.close())
+	})
+}
+
+func TestAppendingToAnExistingFileIsKnown(t *testing.T) {
+	s, m := listedMount(t)
+	// HEAD for the metadata to keep, HEAD for what another client did, GET for
+	// the bytes before.
+	shellCost(t, s, m, "echo more >> a", counts{opHead: 2, opGet: 1, opPut: 1})
+	shellCost(t, s, m, "echo more >> a", counts{opHead: 1, opPut: 1})
+	equal(t, "a", s.content(t, "a"), "object a\nmore\nmore\n")
+}
+
+func TestListingIsItsPages(t *testing.T) {
+	t.Parallel()
+	s, _ := startEmulator(t, emulator.Options{})
+	const names = 2500
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i := range names {
+		g.Go(func() error {
+			_, err := s.client.Put(t.Context(), s.path(fmt.Sprintf("large/%04d", i)), strings.NewReader("x"), 1, remote.PutOptions{})
+			return err
+		})
+	}
+	ok(t, g.Wait())
+	m := s.mount(t, root())
+	m.sh(t, "ls >/dev/null") // the root
+	shellCost(t, s, m, fmt.Sprintf("test $(ls -l large | tail -n +2 | wc -l) = %d", names), counts{opList: 3})
+	shellCost(t, s, m, "ls -l large >/dev/null; stat large/1234; ! test -e large/absent", counts{})
+}
+
+func TestChangesCostWhatTheyMust(t *testing.T) {
+	s, m := listedMount(t)
+	shellCost(t, s, m, "chmod 600 a", counts{opHead: 1, opCopy: 1})
+	shellCost(t, s, m, "chmod 640 a", counts{opCopy: 1})
+	shellCost(t, s, m, "mv b renamed", counts{opCopy: 1, opDelete: 1})
+	shellCost(t, s, m, "mv a over; mv over renamed", counts{opCopy: 2, opDelete: 2})
+	shellCost(t, s, m, "rm c", counts{opDelete: 1})
+	shellCost(t, s, m, "mkdir dir", counts{opPut: 1})
+	shellCost(t, s, m, "rmdir dir", counts{opList: 1, opDelete: 1})
+	shellCost(t, s, m, "ln -s renamed link; readlink link", counts{opPut: 1})
+}
+
+func TestIdleMountSendsNothing(t *testing.T) {
+	s, m := listedMount(t, "--metadata-ttl=100ms")
+	m.sh(t, "cat a; echo x > x; mkdir d; chmod 600 b")
+	expect(t, s, "an idle mount", counts{}, func() { time.Sleep(time.Second) })
+}
