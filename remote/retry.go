@@ -38,7 +38,7 @@ func (r *retry) next(e *Error, now time.Time) (time.Duration, bool) {
 		}
 	}
 	r.failed++
-	wait := rand.N(min(firstWait<<min(r.failed-1, 16), maxWait)) //nolint:gosec // jitter needs no secrecy
+	wait := rand.N(min(firstWait<<min(r.failed-1, 16), maxWait)) // jitter needs no secrecy
 	wait = max(wait, e.retryAfter)
 	return wait, now.Add(wait).Before(r.deadline)
 }
