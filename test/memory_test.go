@@ -4,11 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +29,7 @@ func TestTwoGiBKeepTheBoundOfMemory(t *testing.T) {
 	s := cephStore(t)
 	s.binary = releaseBinary(t)
 	local := localDir(t)
-	want := randomFile(t, local.path("large"))
+	want := largeFile(t, local.path("large"))
 
 	m := s.mount(t, root())
 	measure := stopwatch(t, m)
@@ -99,18 +98,24 @@ func releaseBinary(t testing.TB) string {
 	return path
 }
 
-// randomFile makes a large file that is the same in every run, and returns
-// what sha256sum says of it.
-func randomFile(t testing.TB, path string) string {
+// largeFile makes a file of largeSize, no two pages of which are equal, and
+// returns what sha256sum says of it.
+func largeFile(t testing.TB, path string) string {
 	t.Helper()
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.CopyN(io.MultiWriter(f, sum), rand.NewChaCha8([32]byte{1}), largeSize); err != nil {
-		t.Fatal(err)
+	sum, block := sha256.New(), []byte(random(1<<20))
+	for off := 0; off < largeSize; off += len(block) {
+		for page := 0; page < len(block); page += 4096 {
+			copy(block[page:], strconv.Itoa(off+page))
+		}
+		sum.Write(block)
+		if _, err := f.Write(block); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)

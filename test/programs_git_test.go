@@ -15,7 +15,7 @@ const git = `git() { command git -c user.name=Tester -c user.email=tester@exampl
 func TestGitClonesAndChecks(t *testing.T) {
 	requirePrograms(t, "git")
 	forEachServer(t, func(t *testing.T, s *store) {
-		origin := gitRepository(t, 300, 100)
+		origin := gitRepository(t, 200, 200)
 		m := s.mount(t, root())
 		m.shell().run(t, 3*time.Minute, git+`
 			git clone --quiet "$1" clone
@@ -27,7 +27,7 @@ func TestGitClonesAndChecks(t *testing.T) {
 			git mv d0/f10.txt moved.txt
 			echo changed >> d1/f11.txt
 			git commit --quiet --all --message=changed
-			git checkout --quiet -b old HEAD~50
+			git checkout --quiet -b old HEAD~20
 			git checkout --quiet -
 			git gc --quiet --prune=now
 			git fsck --full --strict --no-progress`)
