@@ -1,0 +1,155 @@
+package cache
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"ncloudfs/remote"
+	"ncloudfs/remote/emulator"
+)
+
+// journal collects what is logged.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+func TestDrainBringsEverythingIn(t *testing.T) {
+	m := mount(t, Options{})
+	var open []*Staged
+	for i := range 20 {
+		s := m.overwrite(Name(fmt.Sprint("d/", i)))
+		m.write(s, []byte(fmt.Sprint("content ", i)), 0)
+		open = append(open, s)
+	}
+	m.server.ResetCounts()
+	if err := m.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.checkRequests("drain", counts{emulator.OpPutObject: 20})
+	for i, s := range open {
+		m.checkObject(fmt.Sprint("d/", i), []byte(fmt.Sprint("content ", i)))
+		s.Release()
+	}
+	m.checkStageEmpty()
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDrainJoinsWhatIsBeingTriedAgain(t *testing.T) {
+	m := mount(t, Options{})
+	s := m.overwrite("a")
+	m.write(s, []byte("content"), 0)
+	allow := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
+	s.Release()
+	m.until(emulator.OpPutObject, 1)
+	allow()
+	if err := m.Drain(t.Context()); err != nil {
+		t.Error(err) // the try that was refused may be the one it joined
+	}
+	m.checkObject("a", []byte("content"))
+}
+
+func TestWhatCannotBeDrainedStaysAndIsReportedByTheNextMount(t *testing.T) {
+	dir := t.TempDir()
+	m := mount(t, Options{StageDir: dir})
+	s := m.overwrite("d/a")
+	m.write(s, []byte("precious"), 0)
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
+	s.Release()
+	if err := m.Drain(t.Context()); remote.CodeOf(err) != remote.AccessDenied || !strings.Contains(err.Error(), "d/a") {
+		t.Errorf("drain: %v, want AccessDenied of d/a", err)
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	var log journal
+	next := m.open(Options{StageDir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	left, err := next.stage.Leftovers()
+	if err != nil || len(left) != 1 {
+		t.Fatalf("left: %q, %v", left, err)
+	}
+	if !strings.Contains(log.String(), left[0]) {
+		t.Errorf("%s is not named in %s", left[0], log.String())
+	}
+	checkFile(t, left[0], "precious")
+}
+
+func TestCloseEndsAnUploadThatHangs(t *testing.T) {
+	m := mount(t, Options{})
+	s := m.overwrite("a")
+	m.write(s, random("a", 20<<20), 0)
+	release := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpUploadPart, Effect: emulator.StallHeader})
+	m.server.ResetCounts()
+	s.Release()
+	m.until(emulator.OpUploadPart, 1)
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	release()
+	m.checkNoUploads()
+	m.checkObject("a", nil)
+	left, err := (&Stage{root: mustRoot(t, m.stage.root.Name())}).Leftovers()
+	if err != nil || len(left) != 1 {
+		t.Errorf("left: %q, %v", left, err)
+	}
+}
+
+func TestFileThatDidNotFitIsRefusedAndRoomComesBack(t *testing.T) {
+	m := mount(t, Options{StageSize: 100_000})
+	a, b := m.overwrite("a"), m.overwrite("b")
+	m.write(a, make([]byte, 60_000), 0)
+	m.write(a, make([]byte, 60_000), 0) // the same bytes again take no room
+	if n, err := b.WriteAt(make([]byte, 50_000), 0); n != 0 || err == nil {
+		t.Errorf("over the limit: %d, %v", n, err)
+	}
+	m.write(b, make([]byte, 40_000), 1<<40) // sparse
+	if err := b.Truncate(1 << 30); err != nil {
+		t.Error(err)
+	}
+	m.write(b, make([]byte, 40_000), 0)
+	if err := b.Truncate(0); err != nil {
+		t.Error(err)
+	}
+	m.commit(a)
+	a.Release()
+	eventually(t, "a has left the stage", func() bool { return m.stage.Of("a") == nil })
+	m.write(b, make([]byte, 100_000), 0)
+	m.remove("b")
+	b.Release()
+	m.checkStageEmpty()
+}
+
+func mustRoot(t *testing.T, dir string) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+func checkFile(t *testing.T, path, want string) {
+	t.Helper()
+	if got, err := os.ReadFile(path); err != nil || string(got) != want {
+		t.Errorf("%s: %q, %v, want %q", path, got, err, want)
+	}
+}
