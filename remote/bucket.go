@@ -68,11 +68,8 @@ func (c *Client) MakeBucket(ctx context.Context, bucket, acl string) error {
 // RemoveBucket removes an empty bucket.
 func (c *Client) RemoveBucket(ctx context.Context, bucket string) error {
 	k := bucketCall("REMOVE BUCKET", http.MethodDelete, bucket)
-	err := c.do(ctx, k)
-	if CodeOf(err) == NoSuchBucket && k.attempts > 1 {
-		return nil // an attempt whose answer was lost
-	}
-	return err
+	k.done = func(ctx context.Context) bool { return CodeOf(c.HeadBucket(ctx, bucket)) == NoSuchBucket }
+	return c.do(ctx, k)
 }
 
 func bucketCall(op, method, bucket string) *call {

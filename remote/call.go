@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // emptySHA256 is the SHA-256 of no bytes.
@@ -43,7 +45,7 @@ type call struct {
 	done func(context.Context) bool
 
 	md5      [md5.Size]byte // of body as it was last sent, with digest
-	attempts int            // begun so far
+	attempts int            // begun so far, for the log
 	askFirst bool           // send Expect: 100-continue: an earlier body broke off
 	target   *url.URL       // where a redirect sent it; nil: the endpoint
 	hops     int            // redirects followed
@@ -69,7 +71,7 @@ func (c *Client) do(ctx context.Context, k *call) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return &Error{Op: k.op, Path: k.path, Err: context.Cause(ctx)}
+			return &Error{Op: k.op, Path: k.path, Err: ended(ctx)}
 		}
 		e, ok := errors.AsType[*Error](err)
 		if !ok {
@@ -78,7 +80,7 @@ func (c *Client) do(ctx context.Context, k *call) error {
 		if k.redirected(e) {
 			continue
 		}
-		if k.attempts > 1 && e.Status != 0 && k.done != nil && k.done(ctx) {
+		if r.failed > 0 && e.Status != 0 && k.done != nil && k.done(ctx) {
 			return nil
 		}
 		wait, again := r.next(e, time.Now())
@@ -105,9 +107,9 @@ func (k *call) check() error {
 	}
 	for name, values := range k.header {
 		for _, v := range values {
-			if !validHeader(v) {
+			if !httpguts.ValidHeaderFieldName(name) || !validHeader(v) {
 				return &Error{Op: k.op, Path: k.path, Code: InvalidArgument,
-					Message: "HTTP cannot carry this value of " + name}
+					Message: "HTTP cannot carry this header: " + name}
 			}
 		}
 	}

@@ -83,6 +83,10 @@ func TestMetadataValues(t *testing.T) {
 			_, err := c.Put(t.Context(), p, strings.NewReader(""), 0, remote.PutOptions{Meta: remote.Meta{"bad": bad}})
 			wantCode(t, "metadata "+bad, err, remote.InvalidArgument, nil)
 		}
+		for _, bad := range []string{"a b", "한글", "a:b", "a\n"} {
+			_, err := c.Put(t.Context(), p, strings.NewReader(""), 0, remote.PutOptions{Meta: remote.Meta{bad: "x"}})
+			wantCode(t, "metadata name "+bad, err, remote.InvalidArgument, nil)
+		}
 	})
 }
 

@@ -52,7 +52,7 @@ func (c *Client) DeleteMany(ctx context.Context, bucket string, keys []string) (
 	}
 	switch {
 	case ctx.Err() != nil && len(failed) > 0:
-		return failed, context.Cause(ctx)
+		return failed, ended(ctx)
 	case batches > 0 && len(failed) >= len(keys):
 		return failed, first
 	}

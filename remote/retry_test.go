@@ -238,6 +238,18 @@ func TestCancelWhileWaitingToRetry(t *testing.T) {
 	})
 }
 
+// A cancelled call is context.Canceled whatever the cause, which it carries too.
+func TestCancelCause(t *testing.T) {
+	cause := errors.New("the mount ends")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	c, _ := scripted(t, silent)
+	_, err := c.Head(ctx, remote.Path{Bucket: "b", Key: "k"})
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, cause) {
+		t.Error(err)
+	}
+}
+
 // Every attempt reads the body from its start, wherever the last one broke off.
 func TestRetryReadsTheBodyFromItsStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
