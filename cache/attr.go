@@ -83,6 +83,19 @@ func (a Attr) Meta(base remote.Meta) remote.Meta {
 	return m
 }
 
+// maxMeta is the service's limit on an object's metadata, in bytes: 2 KB of
+// names and values in all, the prefix of the names counted to be safe.
+const maxMeta = 2048
+
+// Fits reports whether an object with the metadata base can carry a.
+func (a Attr) Fits(base remote.Meta) bool {
+	total := 0
+	for name, value := range a.Meta(base) {
+		total += len("x-amz-meta-") + len(name) + len(value)
+	}
+	return total <= maxMeta
+}
+
 // parseTime reads "SECONDS[.FRACTION]"; the fraction may have any length.
 func parseTime(s string) time.Time {
 	whole, frac, _ := strings.Cut(s, ".")

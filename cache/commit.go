@@ -25,8 +25,11 @@ type commit struct {
 // needs no commit.
 func (s *Staged) Commit(ctx context.Context) error {
 	s.mu.Lock()
-	want := s.changes
+	want, aside := s.changes, s.aside
 	s.mu.Unlock()
+	if aside != nil {
+		return aside
+	}
 	for {
 		run := s.startCommit(want)
 		if run == nil {
@@ -62,7 +65,6 @@ func (s *Staged) startCommit(want uint64) *commit {
 		run.err = s.c.uploadSafely(ctx, s, run)
 		s.mu.Lock()
 		s.running = nil
-		s.failure = run.err
 		s.mu.Unlock()
 		close(run.done)
 		s.discardIfIdle()
@@ -134,7 +136,6 @@ type snapshot struct {
 	name        Name
 	changes     uint64
 	dataChanged bool
-	base        remote.Object
 	object      remote.Object
 	meta        remote.Meta
 	contentType string
@@ -151,7 +152,7 @@ func (s *Staged) snapshot() (*snapshot, bool) {
 		return nil, false
 	}
 	s.wasSent = true
-	snap := &snapshot{view: s.viewLocked(), changes: s.changes, base: s.base, object: s.object,
+	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
 		meta:        s.attr.Meta(s.meta), contentType: s.contentType}
 	return snap, true
@@ -182,16 +183,18 @@ func (c *Cache) rebaseLocked(s *Staged, o remote.Object) {
 // until it is in the bucket, the mount ends, or trying is of no use.
 func (c *Cache) commitBehind(s *Staged) {
 	const first, last = time.Second, time.Minute
+	defer s.endBehind()
 	for wait := first; ; wait = min(2*wait, last) {
 		err := s.Commit(c.ctx)
 		switch {
-		case err == nil:
+		case err == nil && !s.Dirty():
 			s.discardIfIdle()
 			return
+		case err == nil:
+			continue // changed meanwhile
 		case c.ctx.Err() != nil:
 			return
-		case permanent(err):
-			c.setAside(s, err)
+		case permanent(err) && c.setAside(s, err):
 			return
 		}
 		c.log.Error("upload failed; the local copy is kept and will be tried again",
@@ -207,20 +210,35 @@ func (c *Cache) commitBehind(s *Staged) {
 	}
 }
 
+// endBehind lets the next close, or a failed removal, look after the file
+// again; a change that came at the last moment is looked after now.
+func (s *Staged) endBehind() {
+	s.mu.Lock()
+	s.isBehind = false
+	s.mu.Unlock()
+	select {
+	case <-s.c.draining: // the last try is Drain's
+	default:
+		s.settle()
+	}
+}
+
 // permanent reports an error that no later try can get over.
 func permanent(err error) bool {
 	return errors.Is(err, remote.ErrChanged) || errors.Is(err, remote.ErrTooLarge)
 }
 
 // setAside lets go of a file that cannot be uploaded: the mount shows what the
-// bucket has, and the local copy stays on disk.
-func (c *Cache) setAside(s *Staged, err error) {
-	name, linked := s.Name()
-	if !linked {
-		return
-	}
+// bucket has, and the local copy stays on disk. False while handles are open:
+// they have to be told first.
+func (c *Cache) setAside(s *Staged, err error) bool {
 	s.mu.Lock()
-	s.unlinked = true
+	name := s.name
+	if s.users > 0 || s.running != nil || s.unlinked {
+		s.mu.Unlock()
+		return false
+	}
+	s.unlinked, s.aside = true, err
 	s.file.Close()
 	s.file = nil // the file on disk stays
 	s.mu.Unlock()
@@ -229,6 +247,7 @@ func (c *Cache) setAside(s *Staged, err error) {
 	c.dirs.Forget(name)
 	c.known.Forget(c.keyOf(name))
 	c.log.Error("upload failed for good; the local copy is kept", "err", err, "kept", c.stage.root.Name()+"/"+s.path)
+	return true
 }
 
 func (s *Staged) inUse() bool {

@@ -11,6 +11,7 @@ var (
 	ErrNameTooLong = errors.New("object key longer than 1023 bytes")
 	ErrBadName     = errors.New("name is not valid UTF-8")
 	ErrStageFull   = errors.New("no space left for staged writes")
+	ErrStage       = errors.New("stage directory") // the local disk failed; wraps its error
 	ErrReadOnly    = errors.New("mounted read-only")
 
 	// ErrCopyLimit: the service copies objects of at most 5 GiB, so that a

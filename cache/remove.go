@@ -9,35 +9,47 @@ import (
 )
 
 // Remove removes file n: one DELETE, or none when it never reached the bucket.
-// With isOpen, the object of a file that handles still read is only hidden;
+// With isOpen, an object whose bytes handles still read is only hidden;
 // RemoveOrphan deletes it after the last close.
 func (c *Cache) Remove(ctx context.Context, n Name, isOpen bool) error {
 	s := c.stage.Of(n)
-	if s == nil {
+	if s == nil || !s.acquire() {
 		return c.removeClean(ctx, n, isOpen)
 	}
+	defer s.Release() // its local bytes stay at least until the bucket has answered
 	s.hide()
-	if err := c.removeStaged(ctx, n, s); err != nil {
+	if err := c.removeStaged(ctx, n, s, isOpen); err != nil {
 		s.show(n)
 		return fmt.Errorf("remove %q: %w", n, err)
 	}
-	s.discardIfIdle()
 	return nil
 }
 
-func (c *Cache) removeStaged(ctx context.Context, n Name, s *Staged) error {
+func (c *Cache) removeStaged(ctx context.Context, n Name, s *Staged, isOpen bool) error {
 	release, err := c.gates.claim(ctx, c.keyOf(n))
 	if err != nil {
 		return err
 	}
 	defer release()
-	if s.mayExist() {
+	view := s.view()
+	switch base := s.Committed(); {
+	case isOpen && base.Path.Key != "" && view.usesBase():
+		c.hideObject(n, base)
+		return nil
+	case s.mayExist():
 		if err := c.client.Delete(ctx, c.path(c.keyOf(n))); err != nil {
 			return err
 		}
 	}
 	c.removed(n)
 	return nil
+}
+
+// hideObject removes a name whose object open handles still read.
+func (c *Cache) hideObject(n Name, o remote.Object) {
+	c.orphans.add(o)
+	c.removed(n)
+	c.dirs.PinAbsent(n) // the bucket will show it until its last close
 }
 
 func (c *Cache) removeClean(ctx context.Context, n Name, isOpen bool) error {
@@ -53,9 +65,7 @@ func (c *Cache) removeClean(ctx context.Context, n Name, isOpen bool) error {
 	case e.Kind != File:
 		return fmt.Errorf("remove %q: %w", n, fs.ErrNotExist)
 	case isOpen:
-		c.orphans.add(e.Object)
-		c.removed(n)
-		c.dirs.PinAbsent(n) // the bucket will show it until its last close
+		c.hideObject(n, e.Object)
 		return nil
 	}
 	if err := c.client.Delete(ctx, e.Object.Path); err != nil {
@@ -93,12 +103,8 @@ func (s *Staged) hide() {
 // by now.
 func (s *Staged) show(n Name) {
 	s.mu.Lock()
-	s.unlinked = s.file == nil || s.c.stage.putNew(n, s) != s
-	idle := s.users == 0 && !s.unlinked
+	s.unlinked = s.c.stage.putNew(n, s) != s
 	s.mu.Unlock()
-	if idle {
-		s.c.retries.Go(func() { s.c.commitBehind(s) })
-	}
 }
 
 // mayExist reports whether the bucket may hold an object of this file: known

@@ -27,15 +27,19 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 		return Move{}, err
 	}
 	defer release()
+	s := c.stage.Of(from)
 	m, err := c.moveObject(ctx, from, to)
+	if err == nil && m.isEmpty() && s != nil && s.mayExist() {
+		err = c.client.Delete(ctx, c.path(c.keyOf(from))) // what an upload with a lost answer left
+	}
 	if err != nil {
+		c.dirs.Forget(to) // perhaps overwritten
 		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
 	if old := c.stage.Of(to); old != nil {
 		old.hide() // its object is overwritten
 		old.discardIfIdle()
 	}
-	s := c.stage.Of(from)
 	if s != nil {
 		s.rename(from, to, m)
 	}
@@ -122,6 +126,9 @@ func (s *Staged) rename(from, to Name, m Move) {
 	s.wasSent = true // an older object may have the new name
 	if !m.isEmpty() {
 		s.object = m.To
+		if m.To.HasMeta {
+			s.contentType = m.To.ContentType
+		}
 		if s.base.Path.Key != "" && s.base.ETag == m.From.ETag {
 			s.c.rebaseLocked(s, m.To)
 		}
@@ -149,10 +156,11 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 		return nil, err
 	}
 	defer release()
-	if err := c.checkEmpty(ctx, to); err != nil {
+	hasMarker, err := c.checkEmpty(ctx, to)
+	if err != nil {
 		return nil, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
-	moved, err := c.moveTree(ctx, from, to)
+	moved, err := c.moveTree(ctx, from, to, hasMarker)
 	if err != nil {
 		return nil, fmt.Errorf("rename directory %q to %q: %w", from, to, err)
 	}
@@ -173,27 +181,29 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	return moved, nil
 }
 
-// checkEmpty refuses a directory with anything in it but its marker.
-func (c *Cache) checkEmpty(ctx context.Context, n Name) error {
+// checkEmpty refuses a directory with anything in it but its marker, and tells
+// whether it has one: one listing.
+func (c *Cache) checkEmpty(ctx context.Context, n Name) (hasMarker bool, err error) {
 	if len(c.stage.Under(n)) > 0 {
-		return ErrNotEmpty
+		return false, ErrNotEmpty
 	}
 	key := c.dirKeyOf(n)
 	page, err := c.client.ListPage(ctx, remote.ListOptions{Bucket: c.bucket, Prefix: key, MaxKeys: 2})
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, o := range page.Objects {
 		if o.Path.Key != key {
-			return ErrNotEmpty
+			return false, ErrNotEmpty
 		}
 	}
-	return nil
+	return len(page.Objects) > 0, nil
 }
 
 // moveTree copies every object below from, then deletes the originals. It
-// returns the moves by the name of their original.
-func (c *Cache) moveTree(ctx context.Context, from, to Name) (map[Name]Move, error) {
+// returns the moves by the name of their original. keepMarker: to has a marker,
+// which is there still if nothing can be moved.
+func (c *Cache) moveTree(ctx context.Context, from, to Name, keepMarker bool) (map[Name]Move, error) {
 	objects, err := c.allBelow(ctx, from)
 	if err != nil {
 		return nil, err
@@ -201,19 +211,9 @@ func (c *Cache) moveTree(ctx context.Context, from, to Name) (map[Name]Move, err
 	if len(objects) == 0 {
 		return nil, c.putMarker(ctx, to, nil) // only this mount knew the directory
 	}
-	copies := make([]remote.Object, len(objects))
-	g, copyCtx := errgroup.WithContext(ctx)
-	g.SetLimit(copiesInFlight)
-	for i, o := range objects {
-		g.Go(func() error {
-			key := c.dirKeyOf(to) + strings.TrimPrefix(o.Path.Key, c.dirKeyOf(from))
-			var err error
-			copies[i], err = c.copyObject(copyCtx, o, c.path(key))
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, errors.Join(err, c.undoCopies(ctx, copies))
+	copies, err := c.copyAll(ctx, objects, c.dirKeyOf(from), c.dirKeyOf(to))
+	if err != nil {
+		return nil, errors.Join(err, c.undoCopies(ctx, objects, c.dirKeyOf(from), c.dirKeyOf(to), keepMarker))
 	}
 	keys := make([]string, len(objects))
 	moved := make(map[Name]Move, len(objects))
@@ -221,7 +221,26 @@ func (c *Cache) moveTree(ctx context.Context, from, to Name) (map[Name]Move, err
 		keys[i] = o.Path.Key
 		moved[Name(strings.TrimPrefix(o.Path.Key, c.prefix))] = Move{o, copies[i]}
 	}
-	return moved, c.deleteAll(ctx, keys)
+	if err := c.deleteAll(ctx, keys); err != nil {
+		// Everything is at its new place, and that is where it is shown.
+		c.log.Error("a renamed directory left objects behind under its old name", "directory", string(from), "err", err)
+	}
+	return moved, nil
+}
+
+// copyAll copies objects from below one prefix to below another, side by side.
+func (c *Cache) copyAll(ctx context.Context, objects []remote.Object, from, to string) ([]remote.Object, error) {
+	copies := make([]remote.Object, len(objects))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(copiesInFlight)
+	for i, o := range objects {
+		g.Go(func() error {
+			var err error
+			copies[i], err = c.copyObject(ctx, o, c.path(to+strings.TrimPrefix(o.Path.Key, from)))
+			return err
+		})
+	}
+	return copies, g.Wait()
 }
 
 // allBelow lists every object below directory n, its marker included.
@@ -241,13 +260,15 @@ func (c *Cache) allBelow(ctx context.Context, n Name) ([]remote.Object, error) {
 	return all, nil
 }
 
-// undoCopies deletes the copies of a rename that failed.
-func (c *Cache) undoCopies(ctx context.Context, copies []remote.Object) error {
+// undoCopies deletes what a failed copyAll made, and what it may have made
+// without an answer: nothing else was there, but perhaps the marker.
+func (c *Cache) undoCopies(ctx context.Context, objects []remote.Object, from, to string, keepMarker bool) error {
 	var keys []string
-	for _, o := range copies {
-		if o.Path.Key != "" {
-			keys = append(keys, o.Path.Key)
+	for _, o := range objects {
+		if o.Path.Key == from && keepMarker {
+			continue
 		}
+		keys = append(keys, to+strings.TrimPrefix(o.Path.Key, from))
 	}
 	return c.deleteAll(context.WithoutCancel(ctx), keys)
 }

@@ -8,14 +8,20 @@ import (
 	"ncloudfs/remote"
 )
 
-// SetMeta changes the metadata or content type of a file that is not staged,
-// or of a directory: a Copy of the object onto itself (with a HEAD before it
+// SetMeta changes the metadata or content type of a file or directory: with a
+// commit of what is staged, else a Copy of the object onto itself (with a HEAD before it
 // when its metadata is not known), or a PUT of the marker. The root of a bucket
 // has no marker; what is set there lasts as long as the mount.
 func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) error {
 	release, err := c.gates.claim(ctx, c.keyOf(n), c.markerOf(n))
 	if err != nil {
 		return err
+	}
+	if s := c.stage.Of(n); s != nil && s.acquire() {
+		release()
+		defer s.Release()
+		s.SetMeta(change)
+		return s.Commit(ctx)
 	}
 	defer release()
 	e, err := c.Stat(ctx, n)
@@ -63,8 +69,7 @@ func (c *Cache) setDirMeta(ctx context.Context, n Name, e Entry, change func(rem
 	return c.putMarker(ctx, n, meta)
 }
 
-// SetAttr changes attributes of a file that is not staged, or of a directory;
-// see SetMeta for its requests.
+// SetAttr changes attributes; see SetMeta for its requests.
 func (c *Cache) SetAttr(ctx context.Context, n Name, change func(*Attr)) error {
 	return c.SetMeta(ctx, n, func(m remote.Meta, _ *string) {
 		a := ParseAttr(m)

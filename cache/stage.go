@@ -174,7 +174,7 @@ func (s *Stage) create() (*os.File, string, error) {
 			continue
 		}
 		if err != nil {
-			return nil, "", fmt.Errorf("stage: %w", err)
+			return nil, "", fmt.Errorf("%w: %w", ErrStage, err)
 		}
 		return f, path, nil
 	}

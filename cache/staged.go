@@ -41,7 +41,8 @@ type Staged struct {
 	wasWritten  bool          // data was written through this mount
 	wasSent     bool          // the bucket may hold an object of this name
 	running     *commit       // nil: none
-	failure     error         // of the last commit
+	isBehind    bool          // commitBehind looks after it
+	aside       error         // not nil: given up for this reason; only the local bytes are left
 }
 
 // StageOptions says what a new Staged starts from.
@@ -119,19 +120,38 @@ func (s *Staged) acquire() bool {
 	return true
 }
 
+// Retain adds a user to a file that has one, or had one a moment ago, with or
+// without a name; false when it has left the stage.
+func (s *Staged) Retain() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		return false
+	}
+	s.users++
+	return true
+}
+
 // Release ends one use. After the last, a clean file leaves the stage, and a
 // dirty one is uploaded behind.
 func (s *Staged) Release() {
 	s.mu.Lock()
 	s.users--
-	last := s.users == 0
-	dirty := s.dirtyLocked()
 	s.mu.Unlock()
-	switch {
-	case !last:
-	case dirty:
+	s.settle()
+}
+
+// settle does what is due once no handle is open: a dirty file is uploaded
+// behind, a clean one leaves the stage.
+func (s *Staged) settle() {
+	s.mu.Lock()
+	idle, dirty := s.users == 0 && !s.isBehind, s.dirtyLocked()
+	if idle && dirty {
+		s.isBehind = true
 		s.c.retries.Go(func() { s.c.commitBehind(s) })
-	default:
+	}
+	s.mu.Unlock()
+	if idle && !dirty {
 		s.discardIfIdle()
 	}
 }
@@ -148,9 +168,9 @@ func (s *Staged) discardIfIdle() {
 		s.reader.Close()
 		s.reader = nil
 	}
-	s.unlinked = true // nobody takes it up again
-	s.removeFile()
+	s.unlinked = true                       // nobody takes it up again
 	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
+	s.removeFile()
 }
 
 // removeFile deletes the local bytes.
@@ -239,6 +259,7 @@ func (s *Staged) SetMeta(change func(m remote.Meta, contentType *string)) {
 	s.meta = s.attr.Meta(s.meta) // a copy
 	change(s.meta, &s.contentType)
 	s.touchLocked(false)
+	s.attr = ParseAttr(s.meta)
 }
 
 // WriteAt stores p at off, in the local file. The error is ErrStageFull when
@@ -254,10 +275,11 @@ func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
 	n, err := s.file.WriteAt(p, off)
 	if err != nil {
 		_ = s.c.stage.reserve(-need)
-		return 0, fmt.Errorf("stage: %w", err)
+		return 0, fmt.Errorf("%w: %w", ErrStage, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	_ = s.c.stage.reserve(s.local.Missing(off, end) - need) // another writer may have filled it meanwhile
 	s.local.Add(off, end)
 	s.size = max(s.size, end)
 	s.wasWritten = true
@@ -277,7 +299,7 @@ func (s *Staged) Truncate(size int64) error {
 	}
 	// Also when it grows: what an earlier cut left in the file must not show.
 	if err := s.file.Truncate(size); err != nil {
-		return fmt.Errorf("stage: %w", err)
+		return fmt.Errorf("%w: %w", ErrStage, err)
 	}
 	s.size = size
 	s.touchLocked(true)
@@ -287,8 +309,38 @@ func (s *Staged) Truncate(size int64) error {
 // ReadAt reads like io.ReaderAt: local bytes, those of the base version, and
 // zeros. A base that is no longer in the bucket is remote.ErrChanged.
 func (s *Staged) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	view := s.view()
-	return view.readAt(ctx, p, off)
+	for {
+		view := s.view()
+		n, err := view.readAt(ctx, p, off)
+		if isLost(err) && s.awaitNewBase(ctx, view.base) {
+			continue // a commit has replaced the base meanwhile, with the same bytes here
+		}
+		return n, err
+	}
+}
+
+// isLost reports that a read of the base found another version, or a Reader
+// that was closed because there is a new base.
+func isLost(err error) bool { return errors.Is(err, remote.ErrChanged) || errors.Is(err, fs.ErrClosed) }
+
+// awaitNewBase waits for the commit that runs, and reports whether the base is
+// another than old then.
+func (s *Staged) awaitNewBase(ctx context.Context, old remote.Object) bool {
+	s.mu.Lock()
+	running := s.running
+	isNew := versionOf(s.base) != versionOf(old)
+	s.mu.Unlock()
+	if isNew || running == nil {
+		return isNew
+	}
+	select {
+	case <-running.done:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return versionOf(s.base) != versionOf(old)
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // view is what the file's bytes are at one moment, save that local bytes may
@@ -297,6 +349,7 @@ type view struct {
 	s       *Staged
 	size    int64
 	local   extents
+	base    remote.Object
 	baseEnd int64
 }
 
@@ -307,7 +360,7 @@ func (s *Staged) view() view {
 }
 
 func (s *Staged) viewLocked() view {
-	return view{s, s.size, s.local.Clone(), s.baseEnd}
+	return view{s, s.size, s.local.Clone(), s.base, s.baseEnd}
 }
 
 // usesBase reports whether bytes of the base version show through.
@@ -324,7 +377,7 @@ func (v *view) readAt(ctx context.Context, p []byte, off int64) (int, error) {
 			err = v.s.readLocal(p[n:n+int(stop-off)], off)
 		case off < v.baseEnd:
 			stop = min(stop, v.baseEnd)
-			err = v.s.readBase(ctx, p[n:n+int(stop-off)], off)
+			err = v.readBase(ctx, p[n:n+int(stop-off)], off)
 		default:
 			clear(p[n : n+int(stop-off)])
 		}
@@ -347,36 +400,40 @@ func (s *Staged) readLocal(p []byte, off int64) error {
 		clear(p[n:])
 		return nil
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStage, err)
+	}
+	return nil
 }
 
-// hasNewReader reports whether old was the reader of an earlier base.
-func (s *Staged) hasNewReader(old *Reader) bool {
+// baseReader returns the Reader that handles share, or nil when base is not
+// the file's base any more.
+func (s *Staged) baseReader(base remote.Object) *Reader {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.reader != old && s.file != nil && s.c.ctx.Err() == nil
+	if versionOf(s.base) != versionOf(base) {
+		return nil
+	}
+	if s.reader == nil {
+		s.reader = s.c.fetch.Reader(versionOf(base))
+	}
+	return s.reader
 }
 
 // baseChunk is how much of the base is read at once. Whole parts of an upload
 // get a Reader each, since several are read side by side.
 const baseChunk = 1 << 20
 
-func (s *Staged) readBase(ctx context.Context, p []byte, off int64) error {
-	s.mu.Lock()
-	reader := s.reader
-	switch {
-	case len(p) > baseChunk:
-		reader = s.c.fetch.Reader(versionOf(s.base))
+func (v *view) readBase(ctx context.Context, p []byte, off int64) error {
+	reader := v.s.baseReader(v.base)
+	if reader == nil || len(p) > baseChunk {
+		reader = v.s.c.fetch.Reader(versionOf(v.base))
 		defer reader.Close()
-	case reader == nil:
-		reader = s.c.fetch.Reader(versionOf(s.base))
-		s.reader = reader
 	}
-	s.mu.Unlock()
 	for len(p) > 0 {
 		chunk, err := reader.Read(ctx, off, min(len(p), baseChunk))
-		if errors.Is(err, fs.ErrClosed) && s.hasNewReader(reader) {
-			return s.readBase(ctx, p, off) // a commit has made a new base, with the same bytes here
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removed elsewhere while it was edited: %w: %w", remote.ErrChanged, err)
 		}
 		if err != nil {
 			return err

@@ -1,10 +1,13 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,7 +41,10 @@ func (c *Cache) Stat(ctx context.Context, n Name) (Entry, error) {
 		}
 	}
 	e = c.complete(n, e)
-	if c.exact && e.Kind != Absent && !e.Known {
+	switch {
+	case e.Kind == Absent && len(c.stage.Under(n)) > 0:
+		return Entry{Kind: Dir, Expires: e.Expires}, nil // all that is in it is still local
+	case c.exact && e.Kind != Absent && !e.Known:
 		return c.examine(ctx, n, e)
 	}
 	return e, nil
@@ -209,6 +215,7 @@ func (c *Cache) ReadDir(ctx context.Context, n Name) ([]DirEntry, error) {
 		}
 		all = c.dirs.Merge(n, l.(*listing))
 	}
+	all = c.withLocalDirs(n, all)
 	for i := range all {
 		name := n.Join(all[i].Base)
 		if s := c.stage.Of(name); s != nil {
@@ -221,6 +228,20 @@ func (c *Cache) ReadDir(ctx context.Context, n Name) ([]DirEntry, error) {
 		return all, c.examineAll(ctx, n, all)
 	}
 	return all, nil
+}
+
+// withLocalDirs adds the directories of n that exist only because something
+// below them is staged.
+func (c *Cache) withLocalDirs(n Name, all []DirEntry) []DirEntry {
+	byBase := func(e DirEntry, base string) int { return cmp.Compare(e.Base, base) }
+	for _, s := range c.stage.Under(n) {
+		name, _ := s.Name()
+		base, _, isBelow := strings.Cut(string(name.Rebase(n, "")), "/")
+		if i, found := slices.BinarySearchFunc(all, base, byBase); isBelow && !found {
+			all = slices.Insert(all, i, DirEntry{base, Entry{Kind: Dir, Expires: time.Now().Add(c.ttl)}})
+		}
+	}
+	return all
 }
 
 // noteMarker forgets remembered attributes of a directory whose marker is

@@ -92,20 +92,48 @@ func (c *Cache) putWhole(ctx context.Context, p remote.Path, snap *snapshot, o r
 // putParts sends a large file in parts, side by side; a failed upload is
 // aborted, since unfinished ones are kept and billed for ever.
 func (c *Cache) putParts(ctx context.Context, p remote.Path, snap *snapshot, parts []part, o remote.PutOptions) (remote.Object, error) {
-	up, err := c.client.Begin(ctx, p, o)
+	up, err := c.begin(ctx, p, o)
 	if err != nil {
 		return remote.Object{}, err
 	}
 	stored, err := c.sendParts(ctx, up, snap, parts)
-	if err == nil {
-		return stored, nil
+	if err != nil {
+		c.abort(ctx, up)
 	}
-	abortCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
+	return stored, err
+}
+
+// begin starts an upload. When ctx ends before the answer, the answer is
+// awaited behind, and the upload aborted.
+func (c *Cache) begin(ctx context.Context, p remote.Path, o remote.PutOptions) (*remote.Upload, error) {
+	var err error
+	began := make(chan *remote.Upload)
+	c.commits.Go(func() {
+		var up *remote.Upload
+		up, err = c.client.Begin(c.ctx, p, o)
+		select {
+		case began <- up:
+		case <-ctx.Done():
+			if up != nil {
+				c.abort(ctx, up)
+			}
+		}
+	})
+	select {
+	case up := <-began:
+		return up, err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// abort removes an unfinished upload.
+func (c *Cache) abort(ctx context.Context, up *remote.Upload) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
 	defer cancel()
-	if abortErr := up.Abort(abortCtx); abortErr != nil {
-		c.log.Warn("an unfinished upload remains in the bucket", "path", p.String(), "upload", up.ID(), "err", abortErr)
+	if err := up.Abort(ctx); err != nil {
+		c.log.Warn("an unfinished upload remains in the bucket", "upload", up.ID(), "err", err)
 	}
-	return remote.Object{}, err
 }
 
 func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot, parts []part) (remote.Object, error) {

@@ -24,6 +24,7 @@ var (
 	_ = (fs.FileReaddirenter)((*dirHandle)(nil))
 	_ = (fs.FileSeekdirer)((*dirHandle)(nil))
 	_ = (fs.FileLookuper)((*dirHandle)(nil))
+	_ = (fs.FileFsyncdirer)((*dirHandle)(nil))
 )
 
 // Readdirent implements fs.FileReaddirenter.
@@ -66,6 +67,10 @@ func (h *dirHandle) load(ctx context.Context) syscall.Errno {
 	h.loaded, h.entries = true, entries
 	return 0
 }
+
+// Fsyncdir implements fs.FileFsyncdirer: a change of a directory is in the
+// bucket when its operation returns.
+func (h *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }
 
 // Seekdir implements fs.FileSeekdirer. Position 0 (rewinddir) reads anew.
 func (h *dirHandle) Seekdir(_ context.Context, off uint64) syscall.Errno {

@@ -101,6 +101,11 @@ func (d *dirNode) take(e cache.Entry) bool { return e.Kind == cache.Dir }
 func (d *dirNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	ctx, done := d.m.operation(ctx)
 	defer done()
+	if _, ok := d.name(); !ok { // removed while it is open
+		d.m.fill(cache.Entry{Kind: cache.Dir}, &out.Attr)
+		out.Nlink = 0
+		return 0
+	}
 	_, e, errno := d.stat(ctx)
 	if errno != 0 {
 		return errno
@@ -232,7 +237,7 @@ func (d *dirNode) Unlink(ctx context.Context, base string) syscall.Errno {
 		return errno
 	}
 	f := d.fileAt(base)
-	isOpen := f != nil && f.isReadOnly()
+	isOpen := f != nil && f.isOpen()
 	if err := d.m.mutate(ctx, func(ctx context.Context) error { return d.m.cache.Remove(ctx, n, isOpen) }); err != nil {
 		return d.m.report("unlink", err)
 	}

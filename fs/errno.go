@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"syscall"
@@ -13,7 +12,6 @@ import (
 // errnoOf gives the errno of an error. It is the only place where one becomes
 // the other.
 func errnoOf(err error) syscall.Errno {
-	var errno syscall.Errno
 	switch {
 	case err == nil:
 		return 0
@@ -33,6 +31,8 @@ func errnoOf(err error) syscall.Errno {
 		return syscall.EILSEQ
 	case errors.Is(err, cache.ErrStageFull):
 		return syscall.ENOSPC
+	case errors.Is(err, cache.ErrStage):
+		return stageErrno(err)
 	case errors.Is(err, cache.ErrCopyLimit):
 		return syscall.EXDEV // mv(1) then copies and deletes by itself
 	case errors.Is(err, cache.ErrReadOnly):
@@ -41,6 +41,22 @@ func errnoOf(err error) syscall.Errno {
 	if code := codeErrno(remote.CodeOf(err)); code != 0 {
 		return code
 	}
+	return sentinelErrno(err)
+}
+
+// stageErrno keeps what a program can act on, of the errors of the local disk.
+func stageErrno(err error) syscall.Errno {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, errno) {
+			return errno
+		}
+	}
+	return syscall.EIO
+}
+
+func sentinelErrno(err error) syscall.Errno {
+	var errno syscall.Errno
+	var failed *remote.Error
 	switch {
 	case errors.Is(err, remote.ErrTooLarge):
 		return syscall.EFBIG
@@ -52,9 +68,11 @@ func errnoOf(err error) syscall.Errno {
 		return syscall.EEXIST
 	case errors.Is(err, errors.ErrUnsupported):
 		return syscall.EOPNOTSUPP
-	case errors.As(err, &errno): // of a local file: ENOSPC, EDQUOT, EIO
+	case errors.As(err, &failed): // a lost connection, whatever its errno
+		return syscall.EIO
+	case errors.As(err, &errno):
 		return errno
-	default: // a lost connection, a cancelled mount, anything unforeseen
+	default: // a cancelled mount, anything unforeseen
 		return syscall.EIO
 	}
 }
@@ -87,16 +105,24 @@ func codeErrno(code remote.Code) syscall.Errno {
 	}
 }
 
+// isEveryday reports what programs meet all the time, though never on a file
+// that they have open.
+func isEveryday(op string, errno syscall.Errno) bool {
+	switch errno {
+	case syscall.EINTR:
+		return true
+	case syscall.ENOENT, syscall.EEXIST, syscall.ENOTEMPTY, syscall.ENOTDIR, syscall.EISDIR, syscall.ENAMETOOLONG, syscall.EILSEQ:
+		return op != "close" && op != "fsync" && op != "write" && op != "read"
+	}
+	return false
+}
+
 // report logs an error that the caller will see only as a number, and returns
 // that number. What programs meet every day is not logged.
 func (m *Mount) report(op string, err error) syscall.Errno {
 	errno := errnoOf(err)
-	switch errno {
-	case 0, syscall.ENOENT, syscall.EEXIST, syscall.ENOTEMPTY, syscall.EINTR, syscall.ENOTDIR, syscall.EISDIR:
-	default:
-		if !errors.Is(err, context.Canceled) || m.ctx.Err() == nil {
-			m.log.Error("operation failed", "op", op, "errno", errno.Error(), "err", err)
-		}
+	if errno != 0 && m.ctx.Err() == nil && !isEveryday(op, errno) {
+		m.log.Error("operation failed", "op", op, "errno", errno.Error(), "err", err)
 	}
 	return errno
 }

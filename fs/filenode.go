@@ -54,12 +54,14 @@ func (f *fileNode) take(e cache.Entry) bool {
 	return true
 }
 
-// isVersionLocked reports whether e is what the open handles have.
+// isVersionLocked reports whether e is what the open handles have, or with
+// none open, what the kernel was told last: its idea of the size decides where
+// an O_APPEND write goes and where a read ends.
 func (f *fileNode) isVersionLocked(e cache.Entry) bool {
-	if f.staged != nil || e.Staged != nil {
-		return f.staged == e.Staged || f.staged == nil
+	if f.staged != nil {
+		return f.staged == e.Staged
 	}
-	return f.entry.Object.ETag == e.Object.ETag
+	return f.entry.Object.Size == e.Object.Size && (e.Staged != nil || f.entry.Object.ETag == e.Object.ETag)
 }
 
 // Open implements fs.NodeOpener. ESTALE makes the kernel look the name up once
@@ -83,12 +85,15 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gone || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || f.handles > 0 && !f.isVersionLocked(e) {
+	if f.gone || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || !f.isVersionLocked(e) {
 		return nil, 0, syscall.ESTALE
 	}
 	keep := f.keepsPagesLocked(e, flags)
 	if errno := f.attachLocked(n, e, write, flags&syscall.O_TRUNC != 0); errno != 0 {
 		return nil, 0, errno
+	}
+	if f.staged == nil {
+		f.pages = e.Object.ETag
 	}
 	h := f.newHandleLocked(flags)
 	if keep {
@@ -106,9 +111,7 @@ func (f *fileNode) keepsPagesLocked(e cache.Entry, flags uint32) bool {
 	if f.staged != nil {
 		return true
 	}
-	same := e.Staged == nil && f.pages != "" && f.pages == e.Object.ETag
-	f.pages = e.Object.ETag
-	return same
+	return e.Staged == nil && f.pages != "" && f.pages == e.Object.ETag
 }
 
 // attachLocked makes e the node's version, and stages it where it is to be
@@ -185,11 +188,11 @@ func (f *fileNode) release(h *handle) {
 	}
 }
 
-// isReadOnly reports whether only readers of a clean object have it open.
-func (f *fileNode) isReadOnly() bool {
+// isOpen reports whether handles are open.
+func (f *fileNode) isOpen() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.handles > 0 && f.staged == nil
+	return f.handles > 0
 }
 
 // unlinked notes that the node has lost its name.
@@ -276,9 +279,7 @@ func (f *fileNode) setattr(ctx context.Context, in *fuse.SetAttrIn) (cache.Entry
 	if resize && size > cache.MaxFileSize {
 		return cache.Entry{}, fmt.Errorf("truncate: %w", remote.ErrTooLarge)
 	}
-	f.mu.Lock()
-	staged, writers := f.staged, f.writers
-	f.mu.Unlock()
+	staged, writers := f.retain()
 	if staged == nil && !resize {
 		return f.setCleanAttr(ctx, in)
 	}
@@ -288,10 +289,10 @@ func (f *fileNode) setattr(ctx context.Context, in *fuse.SetAttrIn) (cache.Entry
 			return cache.Entry{}, errno
 		}
 		defer h.(*handle).close()
-		f.mu.Lock()
-		staged = f.staged
-		f.mu.Unlock()
+		staged, _ = f.retain()
 	}
+	defer staged.Release()
+	folds := writers > 0 && staged.Dirty() // a close is still to come
 	if resize {
 		if err := staged.Truncate(int64(size)); err != nil {
 			return cache.Entry{}, err
@@ -300,12 +301,23 @@ func (f *fileNode) setattr(ctx context.Context, in *fuse.SetAttrIn) (cache.Entry
 	if in.Valid&^(fuse.FATTR_SIZE|fuse.FATTR_FH|fuse.FATTR_LOCKOWNER|fuse.FATTR_KILL_SUIDGID) != 0 {
 		staged.SetAttr(change(in, syscall.S_IFREG))
 	}
-	if writers == 0 {
+	if !folds && (writers == 0 || !resize) {
 		if err := staged.Commit(ctx); err != nil {
 			return cache.Entry{}, err
 		}
 	}
 	return staged.Entry(), nil
+}
+
+// retain returns the staged file with one more user, or nil, and how many
+// handles are open for writing.
+func (f *fileNode) retain() (*cache.Staged, int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.staged == nil || !f.staged.Retain() {
+		return nil, 0
+	}
+	return f.staged, f.writers
 }
 
 // setCleanAttr changes the attributes of a file that is not staged.

@@ -119,7 +119,7 @@ func (h *handle) Flush(ctx context.Context) syscall.Errno {
 		return 0
 	}
 	if staged.Untouched() {
-		if n, linked := staged.Name(); linked && hasDescriptor(callerPid(ctx), "/"+string(n)) {
+		if n, linked := staged.Name(); linked && hasDescriptor(callerPid(ctx), h.file.m.mountpoint+"/"+string(n)) {
 			return 0
 		}
 	}

@@ -119,7 +119,7 @@ func hasDescriptor(pid uint32, path string) bool {
 		return false
 	}
 	for _, fd := range names {
-		if target, err := os.Readlink(dir + "/" + fd); err == nil && strings.HasSuffix(target, path) {
+		if target, err := os.Readlink(dir + "/" + fd); err == nil && target == path {
 			return true
 		}
 	}

@@ -16,10 +16,6 @@ import (
 // userPrefix is the only class of extended attributes that objects keep.
 const userPrefix = "user."
 
-// maxXattrs bounds the names and values of one file in bytes: with base64 and
-// URL encoding they have to fit the 2 KB of an object's metadata.
-const maxXattrs = 1200
-
 var (
 	_ = (fs.NodeGetxattrer)((*node)(nil))
 	_ = (fs.NodeSetxattrer)((*node)(nil))
@@ -99,9 +95,6 @@ func (n *node) Setxattr(ctx context.Context, attr string, data []byte, flags uin
 			return syscall.ENODATA
 		}
 		x[attr] = value
-		if sizeOf(x) > maxXattrs {
-			return syscall.ENOSPC
-		}
 		return 0
 	})
 }
@@ -118,7 +111,7 @@ func (n *node) Removexattr(ctx context.Context, attr string) syscall.Errno {
 }
 
 // changeXattrs lets edit change a copy of the attributes, and stores it: with
-// the next upload where the file is staged, else at once.
+// the next upload of a file that is open for writing, else at once.
 func (n *node) changeXattrs(ctx context.Context, edit func(map[string][]byte) syscall.Errno) syscall.Errno {
 	if n.m.readOnly {
 		return syscall.EROFS
@@ -136,19 +129,30 @@ func (n *node) changeXattrs(ctx context.Context, edit func(map[string][]byte) sy
 	if errno := edit(x); errno != 0 {
 		return errno
 	}
-	if e.Staged != nil {
-		e.Staged.SetAttr(func(a *cache.Attr) { a.Xattrs = x })
+	whole := n.m.whole(e)
+	after := e.Attr
+	whole(&after)
+	if after.Xattrs = x; !after.Fits(e.Object.Meta) {
+		return syscall.ENOSPC
+	}
+	if f, ok := n.Operations().(*fileNode); ok && f.foldXattrs(x) {
 		return 0
 	}
-	whole := n.m.whole(e)
 	_, err := n.m.setAttr(ctx, name, func(a *cache.Attr) { whole(a); a.Xattrs = x })
 	return n.m.report("setxattr", err)
 }
 
-func sizeOf(x map[string][]byte) int {
-	total := 0
-	for name, value := range x {
-		total += len(name) + len(value)
+// foldXattrs leaves the change to the upload that the next close brings; false
+// when none is to come.
+func (f *fileNode) foldXattrs(x map[string][]byte) bool {
+	staged, writers := f.retain()
+	if staged == nil {
+		return false
 	}
-	return total
+	defer staged.Release()
+	if writers == 0 || !staged.Dirty() {
+		return false
+	}
+	staged.SetAttr(func(a *cache.Attr) { a.Xattrs = x })
+	return true
 }
