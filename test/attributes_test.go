@@ -130,7 +130,7 @@ func TestExtendedAttributes(t *testing.T) {
 			if err := p.setxattr(name, "trusted.x", "x"); !errors.Is(err, unix.EOPNOTSUPP) {
 				t.Errorf("setting another class: %v", err)
 			}
-			fails(t, "too large", p.setxattr(name, "user.large", strings.Repeat("v", 1300)), unix.ENOSPC)
+			fails(t, "too large", p.setxattr(name, "user.large", strings.Repeat("v", 2000)), unix.ENOSPC)
 		}
 		m.unmount(t)
 

@@ -75,9 +75,20 @@ func (m *mounted) finish(t testing.TB) {
 		}
 	}
 	if t.Failed() {
-		log := m.log.String()
-		t.Logf("the end of the daemon's log:\n%s", log[max(0, len(log)-16<<10):])
+		log, stacks, _ := strings.Cut(m.log.String(), "SIGQUIT: quit")
+		t.Logf("the end of the daemon's log:\n%s%s", log[max(0, len(log)-16<<10):], ours(stacks))
 	}
+}
+
+// ours returns the goroutines of a dump that are in the program's own code.
+func ours(stacks string) string {
+	var kept strings.Builder
+	for _, g := range strings.Split(stacks, "\n\n") {
+		if strings.Contains(g, "ncloudfs/fs.") || strings.Contains(g, "ncloudfs/cache.") {
+			kept.WriteString(g + "\n\n")
+		}
+	}
+	return kept.String()
 }
 
 // dump makes a daemon that hangs print its stacks and end, which ends all that

@@ -2,6 +2,7 @@ package test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -185,6 +186,26 @@ func TestSaveByRenameOverAnOpenFile(t *testing.T) {
 		ok(t, w.close())
 		equal(t, "the object", s.content(t, "doc"), "third")
 		equal(t, "the keys", strings.Join(s.keys(t, ""), " "), "doc")
+	})
+}
+
+// TestFilesRenamedAtOnceAfterCloseStayUsable: the kernel reports the release of
+// a file after close(2) has returned, in the middle of the rename.
+func TestFilesRenamedAtOnceAfterCloseStayUsable(t *testing.T) {
+	forEachServer(t, func(t *testing.T, s *store) {
+		m := s.mount(t, root())
+		p := m.start(t)
+		for i := range 200 {
+			name := fmt.Sprint("file", i)
+			ok(t, p.writeFile("tmp", name))
+			ok(t, p.rename("tmp", name))
+			ok(t, p.chmod(name, 0o444))
+			got, err := p.readFile(name)
+			ok(t, err)
+			equal(t, name, got, name)
+		}
+		m.unmount(t)
+		equal(t, "objects", fmt.Sprint(len(s.keys(t, "file"))), "200")
 	})
 }
 
