@@ -76,7 +76,7 @@ func (b *binary) remove() {
 }
 
 // require skips a test whose surroundings are not here, and fails instead when
-// TEST_REQUIRE lists them: fuse, ceph, user.
+// TEST_REQUIRE lists them: fuse, ceph, user, programs.
 func require(t testing.TB, what string, here bool, why string) {
 	t.Helper()
 	if here {
