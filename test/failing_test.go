@@ -82,6 +82,45 @@ func TestFailedUploads(t *testing.T) {
 	}
 }
 
+// TestCopyOfAnEmptyFileTellsTheTruth: cp holds a descriptor of another file of
+// the same name when it closes its copy.
+func TestCopyOfAnEmptyFileTellsTheTruth(t *testing.T) {
+	t.Parallel()
+	s, server := startEmulator(t, emulator.Options{})
+	m := s.mount(t, root(), "--retry-time=1s")
+	source := root().dir(t)
+	ok(t, os.WriteFile(source+"/empty", nil, 0o644))
+	heal := server.Faults().Add(emulator.Fault{Operation: opPut, Effect: emulator.Refuse, Status: 500})
+	if out, err := m.trySh(t, "cp "+source+"/empty empty"); err == nil {
+		t.Errorf("cp succeeds, but the bucket has nothing: %s", out)
+	}
+	heal()
+	eventually(t, "the file is uploaded", func() bool { return s.exists(t, "empty") })
+}
+
+func TestDeadNetworkIsEIO(t *testing.T) {
+	t.Parallel()
+	s, server := startEmulator(t, emulator.Options{})
+	s.put(t, "read", "text")
+	s.put(t, "removed", "text")
+	m := s.mount(t, root(), "--retry-time=1s")
+	m.mayFail = true // what is written does not arrive
+	p := m.start(t)
+	_, err := p.lstat("read")
+	ok(t, err)
+	r, err := p.open("read", unix.O_RDONLY)
+	ok(t, err)
+	server.HTTP.Close()
+	_, err = r.pread(4, 0)
+	fails(t, "read", err, unix.EIO)
+	fails(t, "close of a new file", p.writeFile("written", "text"), unix.EIO)
+	fails(t, "mkdir", p.mkdir("dir"), unix.EIO)
+	fails(t, "unlink", p.unlink("removed"), unix.EIO)
+	got, err := p.readFile("written")
+	ok(t, err)
+	equal(t, "what was written", got, "text")
+}
+
 func TestFileThatNeverArrivesStaysInTheStageDirectory(t *testing.T) {
 	t.Parallel()
 	s, server := startEmulator(t, emulator.Options{})

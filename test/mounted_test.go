@@ -146,7 +146,7 @@ func (m *mounted) wait(t testing.TB) int {
 		<-m.ended
 	}
 	if isMounted(t, m.path) {
-		t.Errorf("still mounted on %s after its process ended:\n%s", m.path, m.log)
+		t.Errorf("still mounted on %s after its process ended", m.path)
 		_ = unix.Unmount(m.path, unix.MNT_DETACH)
 	}
 	return m.process.ProcessState.ExitCode()

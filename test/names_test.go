@@ -157,6 +157,11 @@ func TestDirectories(t *testing.T) {
 		ok(t, err) // it does not vanish under our feet
 		ok(t, p.rmdir("prefix"))
 
+		d, err := p.open("made", unix.O_RDONLY|unix.O_DIRECTORY)
+		ok(t, err)
+		ok(t, d.fsync()) // as databases do after a rename
+		ok(t, d.close())
+
 		names, err := p.readDir("made")
 		if err != nil || len(names) != 0 {
 			t.Errorf("made has %q, %v", names, err)

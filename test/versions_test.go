@@ -121,6 +121,44 @@ func TestChangesOfOtherClients(t *testing.T) {
 	})
 }
 
+// TestOpenSeesTheSizeOfItsVersion: another client made the file longer, and the
+// kernel, which knows the old size, opens it within the TTL.
+func TestOpenSeesTheSizeOfItsVersion(t *testing.T) {
+	forEachServer(t, func(t *testing.T, s *store) {
+		const old, newer = "AAAA\n", "AAAA\nBBBBBBBBBBBBBB\n"
+		for _, name := range []string{"appended", "read", "described"} {
+			s.put(t, name, old)
+		}
+		m := s.mount(t, root())
+		p := m.start(t)
+		for _, name := range []string{"appended", "read", "described"} {
+			_, err := p.lstat(name)
+			ok(t, err)
+			s.put(t, name, newer)
+		}
+		f, err := p.open("appended", unix.O_WRONLY|unix.O_APPEND)
+		ok(t, err)
+		_, err = f.write("CC\n")
+		ok(t, err)
+		switch err := f.close(); {
+		case err == nil:
+			equal(t, "appended", s.content(t, "appended"), newer+"CC\n")
+		case errors.Is(err, unix.ESTALE):
+			equal(t, "refused", s.content(t, "appended"), newer)
+		default:
+			t.Error(err)
+		}
+		_, err = p.getxattr("described", "user.none") // asks the bucket
+		fails(t, "getxattr", err, unix.ENODATA)
+		for _, name := range []string{"read", "described"} {
+			got, err := p.readFile(name)
+			if !errors.Is(err, unix.ESTALE) && (err != nil || got != old && got != newer) {
+				t.Errorf("%s: read %q, %v: neither version", name, got, err)
+			}
+		}
+	})
+}
+
 // TestStaleReadFindsTheNewVersionAtOnce: what is believed of the name is
 // dropped by the first read that failed, long before the TTL ends.
 func TestStaleReadFindsTheNewVersionAtOnce(t *testing.T) {
