@@ -134,7 +134,7 @@ func (c *Cache) Drain(ctx context.Context) error {
 	c.drain.Do(func() { close(c.draining) })
 	staged := c.stage.Under("")
 	errs := make([]error, len(staged)+1)
-	errs[len(staged)] = c.orphans.removeAll(ctx, c)
+	errs[len(staged)] = c.removeOrphans(ctx, "") // nothing is read any more
 	var g errgroup.Group
 	g.SetLimit(uploadsInFlight)
 	for i, s := range staged {
@@ -149,7 +149,13 @@ func (c *Cache) Drain(ctx context.Context) error {
 
 // drain commits the file, or says what is left of it.
 func (s *Staged) drain(ctx context.Context) error {
+	s.mu.Lock()
+	joins := s.running != nil
+	s.mu.Unlock()
 	err := s.Commit(ctx)
+	if err != nil && joins {
+		err = s.Commit(ctx) // what it joined may have begun in worse times
+	}
 	name, linked := s.Name()
 	if err == nil || !linked {
 		return nil
@@ -165,5 +171,6 @@ func (c *Cache) Close() error {
 	c.retries.Wait()
 	c.commits.Wait()
 	c.fetch.Close()
+	c.stage.removeUnneeded()
 	return c.stage.Close()
 }

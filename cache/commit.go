@@ -81,7 +81,11 @@ func (c *Cache) uploadSafely(ctx context.Context, s *Staged, run *commit) (err e
 			err = fmt.Errorf("internal error: %v", reason)
 		}
 	}()
-	return c.upload(ctx, s, run)
+	err = c.upload(ctx, s, run)
+	if _, linked := s.Name(); !linked {
+		return nil // removed while it was on its way
+	}
+	return err
 }
 
 // upload brings the present state of s into the bucket, in its turn among the
@@ -100,10 +104,10 @@ func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
 	snap.contentType = cmp.Or(snap.contentType, typeByName(c.keyOf(name)))
 	run.upTo = snap.changes
 	o, err := c.send(ctx, snap)
+	if remote.CodeOf(err) == remote.NoSuchKey {
+		err = fmt.Errorf("removed elsewhere while it was edited: %w: %w", remote.ErrChanged, err)
+	}
 	if err != nil {
-		if _, linked := s.Name(); !linked {
-			return nil // unlinked while it was on its way
-		}
 		return fmt.Errorf("upload %q: %w", name, err)
 	}
 	c.orphans.drop(o.Path)
@@ -241,6 +245,7 @@ func (c *Cache) setAside(s *Staged, err error) bool {
 	s.unlinked, s.aside = true, err
 	s.file.Close()
 	s.file = nil // the file on disk stays
+	c.stage.keep(s.path)
 	s.mu.Unlock()
 	c.stage.drop(name, s)
 	c.dirs.Changed(name, Entry{Kind: Absent}) // ends the pin

@@ -32,6 +32,7 @@ func (c *Cache) Mkdir(ctx context.Context, n Name, a Attr) error {
 	}
 	defer release()
 	if err := c.putMarker(ctx, n, a.Meta(nil)); err != nil {
+		c.dirs.Forget(n) // perhaps it was made
 		return fmt.Errorf("make directory %q: %w", n, err)
 	}
 	c.dirs.Created(n)
@@ -65,6 +66,7 @@ func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 	meta, contentType := a.Meta(nil), typeByName(p.Key)
 	o, err := c.client.Put(ctx, p, bytes.NewReader(body), int64(len(body)), remote.PutOptions{ContentType: contentType, Meta: meta})
 	if err != nil {
+		c.dirs.Forget(n) // perhaps it was made
 		return fmt.Errorf("create %q: %w", n, err)
 	}
 	o.Path, o.Size, o.Meta, o.ContentType, o.HasMeta = p, int64(len(body)), meta, contentType, true

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -45,6 +46,15 @@ func (k *known) Learn(o remote.Object, written bool) {
 
 // Forget drops what is remembered of key.
 func (k *known) Forget(key string) { k.objects.Remove(key) }
+
+// ForgetTree drops what is remembered of all keys that begin with prefix.
+func (k *known) ForgetTree(prefix string) {
+	for _, key := range k.objects.Keys() {
+		if strings.HasPrefix(key, prefix) {
+			k.objects.Remove(key)
+		}
+	}
+}
 
 // Complete adds the remembered metadata to o, which came from a listing; false
 // when nothing is known of this version.

@@ -28,16 +28,20 @@ func (o *orphans) add(obj remote.Object) {
 	o.list[obj.Path] = obj
 }
 
-func (o *orphans) take(p remote.Path) (remote.Object, bool) {
+// get returns the orphan that is the version obj; an empty ETag takes any.
+func (o *orphans) get(p remote.Path, etag remote.ETag) (remote.Object, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	obj, ok := o.list[p]
-	delete(o.list, p)
-	return obj, ok
+	return obj, ok && (etag == "" || obj.ETag == etag)
 }
 
 // drop forgets the orphan at p, where a new object has taken its place.
-func (o *orphans) drop(p remote.Path) { o.take(p) }
+func (o *orphans) drop(p remote.Path) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.list, p)
+}
 
 // under returns the orphans below a key prefix.
 func (o *orphans) under(prefix string) []remote.Path {
@@ -53,41 +57,43 @@ func (o *orphans) under(prefix string) []remote.Path {
 }
 
 // RemoveOrphan deletes the object of a name that was removed while it was open,
-// after its last close. Nothing happens when p is no orphan.
-func (c *Cache) RemoveOrphan(ctx context.Context, p remote.Path) error {
+// after its last close. Nothing happens when that version of p is no orphan; an
+// empty ETag stands for any. After an error it is an orphan still.
+func (c *Cache) RemoveOrphan(ctx context.Context, p remote.Path, etag remote.ETag) error {
 	release, err := c.gates.claim(ctx, p.Key)
 	if err != nil {
 		return err
 	}
 	defer release()
-	obj, ok := c.orphans.take(p)
+	return c.removeOrphan(ctx, p, etag)
+}
+
+// removeOrphan is for the holder of the key's claim.
+func (c *Cache) removeOrphan(ctx context.Context, p remote.Path, etag remote.ETag) error {
+	obj, ok := c.orphans.get(p, etag)
 	if !ok {
 		return nil
 	}
-	defer c.dirs.UnpinAbsent(Name(strings.TrimPrefix(p.Key, c.prefix)))
 	now, err := c.client.Head(ctx, p)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("delete %s after its last close: %w", p, err)
-	case now.ETag != obj.ETag, now.ModTime.Sub(obj.ModTime).Abs() > dateSlack:
-		return nil // the name has a new object
-	}
-	if err := c.client.Delete(ctx, p); err != nil {
+		err = nil
+	case err == nil && now.ETag == obj.ETag && now.ModTime.Sub(obj.ModTime).Abs() <= dateSlack:
+		err = c.client.Delete(ctx, p)
+	} // else the name has a new object
+	if err != nil {
 		return fmt.Errorf("delete %s after its last close: %w", p, err)
 	}
+	c.orphans.drop(p)
+	c.dirs.UnpinAbsent(Name(strings.TrimPrefix(p.Key, c.prefix)))
 	return nil
 }
 
-func (o *orphans) removeAll(ctx context.Context, c *Cache) error {
-	return o.removeUnder(ctx, c, "")
-}
-
-func (o *orphans) removeUnder(ctx context.Context, c *Cache, prefix string) error {
+// removeOrphans deletes all below a prefix, for the holder of its claim.
+func (c *Cache) removeOrphans(ctx context.Context, prefix string) error {
 	var errs []error
-	for _, p := range o.under(prefix) {
-		errs = append(errs, c.RemoveOrphan(ctx, p))
+	for _, p := range c.orphans.under(prefix) {
+		errs = append(errs, c.removeOrphan(ctx, p, ""))
 	}
 	return errors.Join(errs...)
 }

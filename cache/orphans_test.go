@@ -22,7 +22,7 @@ func (m *mounted) orphan(n Name) {
 
 func (m *mounted) removeOrphan(n Name) {
 	m.t.Helper()
-	if err := m.RemoveOrphan(m.t.Context(), m.path(m.keyOf(n))); err != nil {
+	if err := m.RemoveOrphan(m.t.Context(), m.path(m.keyOf(n)), ""); err != nil {
 		m.t.Error(err)
 	}
 }

@@ -12,9 +12,17 @@ import (
 // With isOpen, an object whose bytes handles still read is only hidden;
 // RemoveOrphan deletes it after the last close.
 func (c *Cache) Remove(ctx context.Context, n Name, isOpen bool) error {
-	s := c.stage.Of(n)
-	if s == nil || !s.acquire() {
-		return c.removeClean(ctx, n, isOpen)
+	s := c.stage.take(n)
+	if s == nil {
+		release, err := c.gates.claim(ctx, c.keyOf(n))
+		if err != nil {
+			return err
+		}
+		if s = c.stage.take(n); s == nil {
+			defer release()
+			return c.removeClean(ctx, n, isOpen)
+		}
+		release() // staged meanwhile
 	}
 	defer s.Release() // its local bytes stay at least until the bucket has answered
 	s.hide()
@@ -52,12 +60,8 @@ func (c *Cache) hideObject(n Name, o remote.Object) {
 	c.dirs.PinAbsent(n) // the bucket will show it until its last close
 }
 
+// removeClean is for the holder of the key's claim.
 func (c *Cache) removeClean(ctx context.Context, n Name, isOpen bool) error {
-	release, err := c.gates.claim(ctx, c.keyOf(n))
-	if err != nil {
-		return err
-	}
-	defer release()
 	e, err := c.Stat(ctx, n)
 	switch {
 	case err != nil:
@@ -122,14 +126,14 @@ func (c *Cache) Rmdir(ctx context.Context, n Name) error {
 	if len(c.stage.Under(n)) > 0 {
 		return fmt.Errorf("remove directory %q: %w", n, ErrNotEmpty)
 	}
-	if err := c.orphans.removeUnder(ctx, c, key); err != nil {
-		return err
-	}
 	release, err := c.gates.claim(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer release()
+	if err := c.removeOrphans(ctx, key); err != nil {
+		return err
+	}
 	page, err := c.client.ListPage(ctx, remote.ListOptions{Bucket: c.bucket, Prefix: key, MaxKeys: 2})
 	if err != nil {
 		return fmt.Errorf("remove directory %q: %w", n, err)

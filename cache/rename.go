@@ -27,7 +27,8 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 		return Move{}, err
 	}
 	defer release()
-	s := c.stage.Of(from)
+	s := c.stage.take(from)
+	defer s.Release() // not to leave the stage meanwhile
 	m, err := c.moveObject(ctx, from, to)
 	if err == nil && m.isEmpty() && s != nil && s.mayExist() {
 		err = c.client.Delete(ctx, c.path(c.keyOf(from))) // what an upload with a lost answer left
@@ -36,9 +37,9 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 		c.dirs.Forget(to) // perhaps overwritten
 		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
-	if old := c.stage.Of(to); old != nil {
+	if old := c.stage.take(to); old != nil {
 		old.hide() // its object is overwritten
-		old.discardIfIdle()
+		old.Release()
 	}
 	if s != nil {
 		s.rename(from, to, m)
@@ -120,11 +121,15 @@ func (c *Cache) copyObject(ctx context.Context, old remote.Object, to remote.Pat
 // was moved, the base stays what it was: it is gone, and the next read or
 // commit that needs it says so.
 func (s *Staged) rename(from, to Name, m Move) {
-	s.c.stage.drop(from, s)
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unlinked {
+		return // it has just left the stage
+	}
+	s.c.stage.move(from, to, s)
 	s.name = to
 	s.wasSent = true // an older object may have the new name
-	if !m.isEmpty() {
+	if !m.isEmpty() && s.object.ETag == m.From.ETag {
 		s.object = m.To
 		if m.To.HasMeta {
 			s.contentType = m.To.ContentType
@@ -133,8 +138,6 @@ func (s *Staged) rename(from, to Name, m Move) {
 			s.c.rebaseLocked(s, m.To)
 		}
 	}
-	s.mu.Unlock()
-	s.c.stage.put(to, s)
 }
 
 // RenameDir moves directory from to to, which may exist if it is empty: list
@@ -146,31 +149,38 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	if err := c.CheckName(to); err != nil {
 		return nil, err
 	}
-	for _, dir := range []Name{from, to} {
-		if err := c.orphans.removeUnder(ctx, c, c.dirKeyOf(dir)); err != nil {
-			return nil, err
-		}
-	}
 	release, err := c.gates.claim(ctx, c.dirKeyOf(from), c.dirKeyOf(to))
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	if err := errors.Join(c.removeOrphans(ctx, c.dirKeyOf(from)), c.removeOrphans(ctx, c.dirKeyOf(to))); err != nil {
+		return nil, err
+	}
 	hasMarker, err := c.checkEmpty(ctx, to)
 	if err != nil {
 		return nil, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
+	staged := c.stage.takeUnder(from)
+	defer func() {
+		for _, s := range staged {
+			s.Release()
+		}
+	}()
 	moved, err := c.moveTree(ctx, from, to, hasMarker)
 	if err != nil {
+		c.dirs.ForgetTree(to)
+		c.dirs.Forget(to) // perhaps there is something now
 		return nil, fmt.Errorf("rename directory %q to %q: %w", from, to, err)
 	}
-	for _, s := range c.stage.Under(from) {
+	for _, s := range staged {
 		name, _ := s.Name()
 		s.rename(name, name.Rebase(from, to), moved[name])
 		c.dirs.Unpin(name)
 	}
 	c.dirs.ForgetTree(from)
 	c.dirs.ForgetTree(to)
+	c.known.ForgetTree(c.dirKeyOf(from))
 	c.removed(from)
 	c.dirs.Changed(to, Entry{Kind: Dir})
 	for _, s := range c.stage.Under(to) {

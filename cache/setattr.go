@@ -17,7 +17,7 @@ func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, 
 	if err != nil {
 		return err
 	}
-	if s := c.stage.Of(n); s != nil && s.acquire() {
+	if s := c.stage.take(n); s != nil {
 		release()
 		defer s.Release()
 		s.SetMeta(change)

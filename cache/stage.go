@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -23,6 +24,7 @@ type Stage struct {
 
 	mu     sync.Mutex
 	byName map[Name]*Staged // guarded by mu, like all below
+	files  map[string]bool  // data files of this mount; true: to be kept at its end
 	used   int64            // bytes written to data files
 	lastID uint64
 }
@@ -47,7 +49,7 @@ func openStage(dir, source string, limit int64) (*Stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stage directory %s: %w", dir, err)
 	}
-	s := &Stage{root: root, limit: limit, byName: map[Name]*Staged{}}
+	s := &Stage{root: root, limit: limit, byName: map[Name]*Staged{}, files: map[string]bool{}}
 	if err := errors.Join(s.takeLock(), s.probe()); err != nil {
 		s.Close()
 		return nil, unusable(root.Name(), err)
@@ -146,6 +148,22 @@ func (s *Stage) Of(n Name) *Staged {
 	return s.byName[n]
 }
 
+// take is Of with one more user; nil when there is none, or it is just leaving
+// the stage.
+func (s *Stage) take(n Name) *Staged {
+	staged := s.Of(n)
+	if staged == nil || staged.acquire() {
+		return staged
+	}
+	s.drop(n, staged)
+	return nil
+}
+
+// takeUnder is Under with one more user for each.
+func (s *Stage) takeUnder(n Name) []*Staged {
+	return slices.DeleteFunc(s.Under(n), func(staged *Staged) bool { return !staged.acquire() })
+}
+
 // Under returns everything staged under directory n.
 func (s *Stage) Under(n Name) []*Staged {
 	if s == nil {
@@ -176,6 +194,7 @@ func (s *Stage) create() (*os.File, string, error) {
 		if err != nil {
 			return nil, "", fmt.Errorf("%w: %w", ErrStage, err)
 		}
+		s.files[path] = false
 		return f, path, nil
 	}
 }
@@ -191,11 +210,49 @@ func (s *Stage) putNew(n Name, staged *Staged) *Staged {
 	return staged
 }
 
-// put indexes staged under n, in place of what was there.
-func (s *Stage) put(n Name, staged *Staged) {
+// move indexes staged under to instead of from, in place of what was there.
+func (s *Stage) move(from, to Name, staged *Staged) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byName[n] = staged
+	if s.byName[from] == staged {
+		delete(s.byName, from)
+	}
+	s.byName[to] = staged
+}
+
+// remove deletes a data file.
+func (s *Stage) remove(path string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.files, path)
+	return s.root.Remove(path)
+}
+
+// keep lets a data file outlive the mount: it holds what the bucket lacks.
+func (s *Stage) keep(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[path] = true
+}
+
+// removeUnneeded deletes, at the end of a mount, the data files of files that
+// are still open but hold nothing that the bucket lacks.
+func (s *Stage) removeUnneeded() {
+	for _, staged := range s.Under("") {
+		if staged.Dirty() {
+			s.keep(staged.path)
+		}
+	}
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for path, isKept := range s.files {
+		if !isKept {
+			_ = s.root.Remove(path) // the next mount names what stays
+		}
+	}
 }
 
 // drop removes staged from the index, if it is what stands under n.

@@ -60,28 +60,28 @@ func (c *Cache) OpenStaged(n Name, o StageOptions) (*Staged, error) {
 		return nil, fmt.Errorf("stage %q: %w", n, ErrReadOnly)
 	}
 	for {
-		s := c.stage.Of(n)
+		s := c.stage.take(n)
 		if s == nil {
-			var err error
-			if s, err = c.stageAnew(n, o); err != nil {
+			if err := c.stageAnew(n, o); err != nil {
 				return nil, err
 			}
-		}
-		if !s.acquire() {
-			continue // it has just left the stage
+			continue
 		}
 		if o.Truncate {
-			return s, s.Truncate(0)
+			if err := s.Truncate(0); err != nil {
+				s.Release()
+				return nil, err
+			}
 		}
 		return s, nil
 	}
 }
 
 // stageAnew makes a Staged without users, unless another comes first.
-func (c *Cache) stageAnew(n Name, o StageOptions) (*Staged, error) {
+func (c *Cache) stageAnew(n Name, o StageOptions) error {
 	file, path, err := c.stage.create()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s := &Staged{c: c, file: file, path: path, name: n, attr: o.Attr}
 	if o.Base.Kind == File {
@@ -89,14 +89,14 @@ func (c *Cache) stageAnew(n Name, o StageOptions) (*Staged, error) {
 	} else {
 		s.touchLocked(true)
 	}
-	if first := c.stage.putNew(n, s); first != s {
+	if c.stage.putNew(n, s) != s {
 		s.removeFile()
-		return first, nil
+		return nil
 	}
 	if o.Base.Kind != File {
 		c.dirs.Pin(n)
 	}
-	return s, nil
+	return nil
 }
 
 // startFrom is for a new Staged, before others see it.
@@ -132,9 +132,12 @@ func (s *Staged) Retain() bool {
 	return true
 }
 
-// Release ends one use. After the last, a clean file leaves the stage, and a
+// Release ends one use; that of nil is none. After the last, a clean file leaves the stage, and a
 // dirty one is uploaded behind.
 func (s *Staged) Release() {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	s.users--
 	s.mu.Unlock()
@@ -177,7 +180,7 @@ func (s *Staged) discardIfIdle() {
 func (s *Staged) removeFile() {
 	s.file.Close()
 	s.file = nil
-	if err := s.c.stage.root.Remove(s.path); err != nil {
+	if err := s.c.stage.remove(s.path); err != nil {
 		s.c.log.Warn("cannot remove a staged file that is not needed any more", "file", s.path, "err", err)
 	}
 }
@@ -262,44 +265,43 @@ func (s *Staged) SetMeta(change func(m remote.Meta, contentType *string)) {
 	s.attr = ParseAttr(s.meta)
 }
 
-// WriteAt stores p at off, in the local file. The error is ErrStageFull when
-// the limit or the disk is reached; nothing is stored then.
+// WriteAt stores p at off, in the local file. The error is ErrStageFull at the
+// limit, when nothing is stored, and ErrStage when the disk fails, perhaps
+// after n bytes.
 func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
-	end := off + int64(len(p))
 	s.mu.Lock()
-	need := s.local.Missing(off, end)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	need := s.local.Missing(off, off+int64(len(p)))
 	if err := s.c.stage.reserve(need); err != nil {
 		return 0, err
 	}
 	n, err := s.file.WriteAt(p, off)
+	end := off + int64(n)
 	if err != nil {
-		_ = s.c.stage.reserve(-need)
-		return 0, fmt.Errorf("%w: %w", ErrStage, err)
+		err = fmt.Errorf("%w: %w", ErrStage, err)
+		_ = s.c.stage.reserve(s.local.Missing(off, end) - need)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_ = s.c.stage.reserve(s.local.Missing(off, end) - need) // another writer may have filled it meanwhile
-	s.local.Add(off, end)
-	s.size = max(s.size, end)
-	s.wasWritten = true
-	s.touchLocked(true)
-	return n, nil
+	if n > 0 {
+		s.local.Add(off, end)
+		s.size = max(s.size, end)
+		s.wasWritten = true
+		s.touchLocked(true)
+	}
+	return n, err
 }
 
 // Truncate sets the size; bytes beyond the old one are zero.
 func (s *Staged) Truncate(size int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.file.Truncate(size); err != nil {
+		return fmt.Errorf("%w: %w", ErrStage, err)
+	}
 	if size < s.size {
 		before := s.local.Bytes()
 		s.local.Cut(size)
 		_ = s.c.stage.reserve(s.local.Bytes() - before)
 		s.baseEnd = min(s.baseEnd, size)
-	}
-	// Also when it grows: what an earlier cut left in the file must not show.
-	if err := s.file.Truncate(size); err != nil {
-		return fmt.Errorf("%w: %w", ErrStage, err)
 	}
 	s.size = size
 	s.touchLocked(true)
@@ -446,4 +448,12 @@ func (v *view) readBase(ctx context.Context, p []byte, off int64) error {
 		p, off = p[n:], off+int64(n)
 	}
 	return nil
+}
+
+// HasSetID reports whether the mode has a set-user-ID or set-group-ID bit.
+func (s *Staged) HasSetID() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	const setID = 0o6000
+	return s.attr.Mode&setID != 0
 }

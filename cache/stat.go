@@ -191,7 +191,7 @@ func (c *Cache) examine(ctx context.Context, n Name, e Entry) (Entry, error) {
 // Describe returns e with its object's metadata, for what needs it whole:
 // one HEAD unless it is known.
 func (c *Cache) Describe(ctx context.Context, n Name, e Entry) (Entry, error) {
-	if e.Known || e.Staged != nil {
+	if e.Known || e.Staged != nil || e.Kind == Absent {
 		return e, nil
 	}
 	return c.examine(ctx, n, e)

@@ -84,9 +84,11 @@ func change(in *fuse.SetAttrIn, typeBits uint32) func(*cache.Attr) {
 		}
 		if uid, ok := in.GetUID(); ok {
 			a.UID = uid
+			dropSetID(a)
 		}
 		if gid, ok := in.GetGID(); ok {
 			a.GID = gid
+			dropSetID(a)
 		}
 		if t, ok := in.GetATime(); ok {
 			a.Atime = t
@@ -123,6 +125,19 @@ func newAttr(mode uint32, owner fuse.Owner) cache.Attr {
 		Mode: mode, HasMode: true,
 		UID: owner.Uid, GID: owner.Gid, HasOwner: true,
 		Mtime: now, Atime: now, Ctime: now,
+	}
+}
+
+// dropSetID clears what a change of owner or bytes ends: the set-user-ID bit,
+// and the set-group-ID bit of a program (FUSE_HANDLE_KILLPRIV_V2 leaves it to
+// the daemon).
+func dropSetID(a *cache.Attr) {
+	if a.Mode&syscall.S_IFMT == syscall.S_IFDIR {
+		return
+	}
+	a.Mode &^= syscall.S_ISUID
+	if a.Mode&syscall.S_IXGRP != 0 {
+		a.Mode &^= syscall.S_ISGID
 	}
 }
 

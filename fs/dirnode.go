@@ -204,6 +204,9 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 	if err != nil {
 		return nil, nil, 0, d.m.report("create", err)
 	}
+	if e, err = d.m.cache.Describe(ctx, n, e); err != nil {
+		return nil, nil, 0, d.m.report("create", err)
+	}
 	switch {
 	case e.Kind == cache.Dir:
 		return nil, nil, 0, syscall.EISDIR
@@ -239,6 +242,9 @@ func (d *dirNode) Unlink(ctx context.Context, base string) syscall.Errno {
 	f := d.fileAt(base)
 	isOpen := f != nil && f.isOpen()
 	if err := d.m.mutate(ctx, func(ctx context.Context) error { return d.m.cache.Remove(ctx, n, isOpen) }); err != nil {
+		if now, errno := d.join(base); errnoOf(err) == syscall.ENOENT && errno == 0 && now != n {
+			return d.Unlink(ctx, base) // a directory above was renamed meanwhile
+		}
 		return d.m.report("unlink", err)
 	}
 	if f != nil {

@@ -69,7 +69,7 @@ func (f *fileNode) isVersionLocked(e cache.Entry) bool {
 func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	ctx, done := f.m.operation(ctx)
 	defer done()
-	write := flags&syscall.O_ACCMODE != syscall.O_RDONLY || flags&syscall.O_TRUNC != 0
+	write := flags&(syscall.O_ACCMODE|syscall.O_TRUNC) != syscall.O_RDONLY
 	if write && f.m.readOnly {
 		return nil, 0, syscall.EROFS
 	}
@@ -145,7 +145,7 @@ func (f *fileNode) newHandle(flags uint32) *handle {
 }
 
 func (f *fileNode) newHandleLocked(flags uint32) *handle {
-	h := &handle{file: f, writes: flags&syscall.O_ACCMODE != syscall.O_RDONLY}
+	h := &handle{file: f, writes: flags&(syscall.O_ACCMODE|syscall.O_TRUNC) != syscall.O_RDONLY}
 	f.handles++
 	if h.writes {
 		f.writers++
@@ -161,11 +161,7 @@ func (f *fileNode) release(h *handle) {
 		f.writers--
 	}
 	staged, last := f.staged, f.handles == 0
-	var orphan remote.Path
 	if last {
-		if f.gone {
-			orphan = f.entry.Object.Path
-		}
 		if staged != nil {
 			f.entry = staged.Entry()
 			f.entry.Staged = nil
@@ -183,8 +179,15 @@ func (f *fileNode) release(h *handle) {
 	if staged != nil {
 		staged.Release()
 	}
-	if orphan.Key != "" {
-		f.m.background(func(ctx context.Context) error { return f.m.cache.RemoveOrphan(ctx, orphan) })
+	f.removeOrphan()
+}
+
+// removeOrphan deletes the object of a node that has neither name nor handles.
+func (f *fileNode) removeOrphan() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if o := f.entry.Object; f.gone && f.handles == 0 && o.ETag != "" {
+		f.m.background(func(ctx context.Context) error { return f.m.cache.RemoveOrphan(ctx, o.Path, o.ETag) })
 	}
 }
 
@@ -198,8 +201,9 @@ func (f *fileNode) isOpen() bool {
 // unlinked notes that the node has lost its name.
 func (f *fileNode) unlinked() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.gone = true
+	f.mu.Unlock()
+	f.removeOrphan()
 }
 
 // moved notes that a rename of ours copied the object. Where it was another
@@ -300,6 +304,9 @@ func (f *fileNode) setattr(ctx context.Context, in *fuse.SetAttrIn) (cache.Entry
 	}
 	if in.Valid&^(fuse.FATTR_SIZE|fuse.FATTR_FH|fuse.FATTR_LOCKOWNER|fuse.FATTR_KILL_SUIDGID) != 0 {
 		staged.SetAttr(change(in, syscall.S_IFREG))
+	}
+	if in.Valid&fuse.FATTR_KILL_SUIDGID != 0 {
+		staged.SetAttr(dropSetID)
 	}
 	if !folds && (writers == 0 || !resize) {
 		if err := staged.Commit(ctx); err != nil {

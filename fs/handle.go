@@ -91,7 +91,7 @@ func (r viewResult) Size() int                       { return r.view.Size() }
 func (r viewResult) Done()                           { r.view.Release() }
 
 // Write implements fs.FileWriter.
-func (h *handle) Write(_ context.Context, data []byte, off int64) (uint32, syscall.Errno) {
+func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
 	h.file.mu.Lock()
 	staged := h.file.staged
 	h.file.mu.Unlock()
@@ -100,6 +100,9 @@ func (h *handle) Write(_ context.Context, data []byte, off int64) (uint32, sysca
 		return 0, syscall.EBADF
 	case off+int64(len(data)) > cache.MaxFileSize:
 		return 0, syscall.EFBIG
+	}
+	if staged.HasSetID() && ownerOf(ctx).Uid != 0 {
+		staged.SetAttr(dropSetID)
 	}
 	n, err := staged.WriteAt(data, off)
 	return uint32(n), h.file.m.report("write", err)

@@ -115,6 +115,7 @@ func (m *Mount) serve(o Options) error {
 		close(m.done)
 	}()
 	if err := server.WaitMount(); err != nil {
+		_ = detach(m.mountpoint)
 		return fmt.Errorf("mount on %s: the kernel does not answer: %w", m.mountpoint, err)
 	}
 	return nil
