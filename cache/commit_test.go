@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"slices"
 	"sync"
 	"testing"
@@ -99,7 +98,7 @@ func TestOverwritingSendsNeitherGetNorHead(t *testing.T) {
 
 func TestEditOfALargeObjectChecksItsBaseJustBeforeComplete(t *testing.T) {
 	m := mount(t, Options{})
-	const size = 40 << 20
+	const size = 28 << 20
 	want := random("base", size)
 	m.put("large", want)
 	s := m.edit("large")
@@ -119,7 +118,7 @@ func TestEditOfALargeObjectChecksItsBaseJustBeforeComplete(t *testing.T) {
 		t.Errorf("the last requests: %+v", log[n-3:])
 	}
 	m.checkRequests("commit", counts{emulator.OpGetObject: gets, emulator.OpHeadObject: 1,
-		emulator.OpCreateMultipartUpload: 1, emulator.OpUploadPart: 5, emulator.OpCompleteMultipartUpload: 1})
+		emulator.OpCreateMultipartUpload: 1, emulator.OpUploadPart: 4, emulator.OpCompleteMultipartUpload: 1})
 	m.checkObject("large", want)
 	m.checkStaged(s, want)
 }
@@ -182,7 +181,7 @@ func TestCommitCarriesAttributesAndForeignMetadata(t *testing.T) {
 }
 
 func TestBaseWrittenElsewhereIsAConflict(t *testing.T) {
-	for name, size := range map[string]int64{"small": 10_000, "large": 20 << 20} {
+	for name, size := range map[string]int64{"small": 10_000, "large": 17 << 20} {
 		t.Run(name, func(t *testing.T) {
 			m := mount(t, Options{})
 			m.put("a", random("base", size))
@@ -208,19 +207,60 @@ func TestBaseWrittenElsewhereIsAConflict(t *testing.T) {
 }
 
 func TestBaseRemovedElsewhereIsAConflict(t *testing.T) {
+	for name, change := range map[string]func(*mounted, *Staged){
+		"data":       func(m *mounted, s *Staged) { m.write(s, []byte("mine"), 5) },
+		"attributes": func(_ *mounted, s *Staged) { s.SetAttr(setMode(0o100600)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mount(t, Options{})
+			m.put("a", random("base", 10_000))
+			s := m.edit("a")
+			change(m, s)
+			if err := m.other.Delete(t.Context(), m.path("a")); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Commit(t.Context()); !errors.Is(err, remote.ErrChanged) {
+				t.Errorf("commit: %v, want ErrChanged", err)
+			}
+			m.checkObject("a", nil)
+			s.Release()
+			eventually(t, "the file is set aside", func() bool { return m.stage.Of("a") == nil })
+			m.checkKind("a", Absent)
+			if left, err := m.stage.Leftovers(); err != nil || len(left) != 1 {
+				t.Errorf("kept: %q %v, want one file", left, err)
+			}
+		})
+	}
+}
+
+// TestHandleOpenedWhileAConflictIsFoundIsToldOfIt: the file must not be set
+// aside under it.
+func TestHandleOpenedWhileAConflictIsFoundIsToldOfIt(t *testing.T) {
 	m := mount(t, Options{})
 	m.put("a", random("base", 10_000))
 	s := m.edit("a")
-	defer s.Release()
 	m.write(s, []byte("mine"), 5)
-	if err := m.other.Delete(t.Context(), m.path("a")); err != nil {
+	release := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpHeadObject, Effect: emulator.StallHeader, Count: 1})
+	m.server.ResetCounts()
+	s.Release()
+	m.until(emulator.OpHeadObject, 1)
+	theirs := random("theirs", 10_000)
+	m.put("a", theirs)
+	again, err := m.OpenStaged("a", StageOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	err := s.Commit(t.Context())
-	if !errors.Is(err, remote.ErrChanged) && !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("commit: %v", err)
+	release()
+	if err := again.Commit(t.Context()); !errors.Is(err, remote.ErrChanged) {
+		t.Errorf("commit: %v, want ErrChanged", err)
 	}
-	m.checkObject("a", nil)
+	m.write(again, []byte("more"), 50)
+	if err := again.Commit(t.Context()); !errors.Is(err, remote.ErrChanged) {
+		t.Errorf("commit after another write: %v, want ErrChanged", err)
+	}
+	again.Release()
+	eventually(t, "the file is set aside", func() bool { return m.stage.Of("a") == nil })
+	m.checkObject("a", theirs)
 }
 
 func TestChangeBetweenReadingTheBaseAndItsCheckIsSeen(t *testing.T) {
@@ -335,9 +375,9 @@ func TestFailedUploadIsKeptAndTriedAgainBehind(t *testing.T) {
 		op   string
 	}{
 		"put":      {1000, emulator.OpPutObject},
-		"begin":    {20 << 20, emulator.OpCreateMultipartUpload},
-		"part":     {20 << 20, emulator.OpUploadPart},
-		"complete": {20 << 20, emulator.OpCompleteMultipartUpload},
+		"begin":    {17 << 20, emulator.OpCreateMultipartUpload},
+		"part":     {17 << 20, emulator.OpUploadPart},
+		"complete": {17 << 20, emulator.OpCompleteMultipartUpload},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

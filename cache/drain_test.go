@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
@@ -53,18 +54,35 @@ func TestDrainBringsEverythingIn(t *testing.T) {
 	}
 }
 
-func TestDrainJoinsWhatIsBeingTriedAgain(t *testing.T) {
+// TestDrainTriesOnceMoreWhatFailsMeanwhile: the upload that Drain finds running
+// was begun before the server recovered.
+func TestDrainTriesOnceMoreWhatFailsMeanwhile(t *testing.T) {
 	m := mount(t, Options{})
 	s := m.overwrite("a")
 	m.write(s, []byte("content"), 0)
-	allow := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
-	s.Release()
-	m.until(emulator.OpPutObject, 1)
-	allow()
-	if err := m.Drain(t.Context()); err != nil {
-		t.Error(err) // the try that was refused may be the one it joined
+	release, err := m.gates.claim(t.Context(), "a") // holds the upload back
+	if err != nil {
+		t.Fatal(err)
 	}
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Count: 1, Effect: emulator.Refuse, Code: "AccessDenied"})
+	s.Release()
+	eventually(t, "the upload waits for its turn", func() bool {
+		m.gates.mu.Lock()
+		defer m.gates.mu.Unlock()
+		return len(m.gates.claims) == 2
+	})
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := m.Drain(t.Context()); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+	})
+	<-m.draining
+	time.Sleep(10 * time.Millisecond) // until Drain waits for the upload; should it come later, the more easily it succeeds
+	release()
+	group.Wait()
 	m.checkObject("a", []byte("content"))
+	m.checkStageEmpty()
 }
 
 func TestWhatCannotBeDrainedStaysAndIsReportedByTheNextMount(t *testing.T) {

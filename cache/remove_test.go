@@ -91,7 +91,7 @@ func TestUnlinkDuringAnUploadLeavesNothing(t *testing.T) {
 	for _, op := range []string{emulator.OpPutObject, emulator.OpCreateMultipartUpload, emulator.OpUploadPart, emulator.OpCompleteMultipartUpload} {
 		t.Run(op, func(t *testing.T) {
 			m := mount(t, Options{})
-			size := int64(20 << 20)
+			size := int64(17 << 20)
 			if op == emulator.OpPutObject {
 				size = 1000
 			}
