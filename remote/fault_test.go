@@ -279,12 +279,12 @@ func TestContentThatStalls(t *testing.T) {
 
 // A request that gets no answer is sent again.
 func TestAnswerThatDoesNotCome(t *testing.T) {
-	withFaults(t, func(t *testing.T, s *service, c *remote.Client, bucket string) {
+	withFaults(t, func(t *testing.T, s *service, _ *remote.Client, bucket string) {
 		p := remote.Path{Bucket: bucket, Key: "f"}
 		for _, op := range []string{emulator.OpPutObject, emulator.OpGetObject, emulator.OpHeadObject, emulator.OpListObjects} {
 			s.fault(emulator.Fault{Operation: op, Effect: emulator.StallHeader, Count: 1})
 		}
-		c = s.impatient(t)
+		c := s.impatient(t)
 		put(t, c, p, "content", remote.PutOptions{})
 		equal(t, "content", get(t, c, p), "content")
 		if _, err := c.Head(t.Context(), p); err != nil {

@@ -67,7 +67,7 @@ func (s *scanner) special(text *[]byte) (bool, error) {
 		s.pos = len(s.data)
 		return false, s.syntax("tag")
 	}
-	open, end := "", ""
+	var open, end string
 	switch {
 	case rest[1] != '?' && rest[1] != '!':
 		return false, nil

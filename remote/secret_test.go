@@ -20,7 +20,7 @@ const secret = "s3cr3t-k3y-0123456789"
 // wantNoSecret fails when text holds the secret in any of the ways fmt has.
 func wantNoSecret(t *testing.T, what, text string) {
 	t.Helper()
-	for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprint([]byte(secret)), secret[:8]} {
+	for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprintf("%d", []byte(secret)), secret[:8]} {
 		if strings.Contains(text, form) {
 			t.Errorf("%s holds the secret: %s", what, text)
 		}

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -117,7 +118,7 @@ func (w *watch) pause() {
 
 // cause is the timeout that ended the attempt; nil when none did.
 func (w *watch) cause() error {
-	if t, ok := context.Cause(w.ctx).(*timeoutError); ok {
+	if t, ok := errors.AsType[*timeoutError](context.Cause(w.ctx)); ok {
 		return t
 	}
 	return nil

@@ -92,12 +92,17 @@ func cannedACL(name string, owner grantee) (acl, error) {
 	return a, nil
 }
 
-var grantHeaders = []struct{ name, permission string }{
-	{"x-amz-grant-full-control", permFull},
-	{"x-amz-grant-read", permRead},
-	{"x-amz-grant-write", permWrite},
-	{"x-amz-grant-read-acp", permReadACP},
-	{"x-amz-grant-write-acp", permWriteACP},
+// grantHeader is a header that grants a permission.
+type grantHeader struct{ name, permission string }
+
+func grantHeaders() []grantHeader {
+	return []grantHeader{
+		{"x-amz-grant-full-control", permFull},
+		{"x-amz-grant-read", permRead},
+		{"x-amz-grant-write", permWrite},
+		{"x-amz-grant-read-acp", permReadACP},
+		{"x-amz-grant-write-acp", permWriteACP},
+	}
 }
 
 func hasACLHeaders(h http.Header) bool {
@@ -105,7 +110,7 @@ func hasACLHeaders(h http.Header) bool {
 }
 
 func hasGrantHeaders(h http.Header) bool {
-	for _, g := range grantHeaders {
+	for _, g := range grantHeaders() {
 		if h.Get(g.name) != "" {
 			return true
 		}
@@ -123,7 +128,7 @@ func (s *Server) headerACL(h http.Header, owner grantee) (acl, error) {
 		return acl{}, refuse("InvalidRequest", "x-amz-acl and x-amz-grant-* exclude each other")
 	}
 	a := acl{Owner: owner}
-	for _, gh := range grantHeaders {
+	for _, gh := range grantHeaders() {
 		for item := range strings.SplitSeq(strings.Join(h.Values(gh.name), ","), ",") {
 			if item = strings.TrimSpace(item); item == "" {
 				continue

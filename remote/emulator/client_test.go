@@ -49,8 +49,9 @@ func (c call) request(tb testing.TB, s *emulatortest.Server) *http.Request {
 	if c.anonymous {
 		return req
 	}
-	if c.as.ID == "" {
-		c.as = emulatortest.Alice()
+	as := c.as
+	if as.ID == "" {
+		as = emulatortest.Alice()
 	}
 	if c.region == "" {
 		c.region = "kr-standard"
@@ -59,7 +60,7 @@ func (c call) request(tb testing.TB, s *emulatortest.Server) *http.Request {
 		sum := sha256.Sum256([]byte(c.body))
 		req.Header.Set("x-amz-content-sha256", hex.EncodeToString(sum[:]))
 	}
-	return signer.SignV4(*req, c.as.AccessKey, c.as.SecretKey, "", c.region)
+	return signer.SignV4(*req, as.AccessKey, as.SecretKey, "", c.region)
 }
 
 func send(tb testing.TB, s *emulatortest.Server, req *http.Request) reply {

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"encoding/xml"
+	"errors"
 	"net/http"
 )
 
@@ -68,7 +69,7 @@ func (s *Server) deleteObjects(r *request) error {
 
 // failure is the entry of a key that could not be deleted.
 func (d *document) failure(key string, err error) {
-	e, ok := err.(*apiError)
+	e, ok := errors.AsType[*apiError](err)
 	if !ok {
 		e = refuse("InternalError", "%v", err)
 	}

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -171,7 +172,7 @@ func preconditionFailed() error {
 }
 
 func isNotModified(err error) bool {
-	e, ok := err.(*apiError)
+	e, ok := errors.AsType[*apiError](err)
 	return ok && e.status == http.StatusNotModified
 }
 

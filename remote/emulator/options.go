@@ -23,6 +23,7 @@ func (a Account) GoString() string { return a.ID }
 // NAVER's documentation leaves it open, so a client must cope with all.
 type NextMarker int
 
+// The ways of a NextMarker.
 const (
 	NextMarkerWithDelimiter NextMarker = iota // as AWS: only when a delimiter was given
 	NextMarkerNever
