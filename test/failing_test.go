@@ -147,6 +147,33 @@ func TestFileThatNeverArrivesStaysInTheStageDirectory(t *testing.T) {
 	}
 }
 
+func TestKilledDaemonLosesNothingThatWasClosed(t *testing.T) {
+	forEachServer(t, func(t *testing.T, s *store) {
+		stage := root().dir(t)
+		m := s.mount(t, root(), "--stage-dir="+stage)
+		p := m.start(t)
+		ok(t, p.writeFile("closed", "arrived"))
+		f, err := p.open("open", unix.O_WRONLY|unix.O_CREAT)
+		ok(t, err)
+		_, err = f.pwrite("not closed yet", 0)
+		ok(t, err)
+		m.kill(t)
+		_, err = p.lstat("closed")
+		fails(t, "a dead mount", err, unix.ENOTCONN)
+		p.end()
+		if out, code := run(t, s.command(t, root(), "umount", m.path)); code != 0 {
+			t.Errorf("umount of a dead mount: exit code %d: %s", code, out)
+		}
+		again := s.mount(t, root(), "--stage-dir="+stage)
+		got, err := again.start(t).readFile("closed")
+		ok(t, err)
+		equal(t, "closed", got, "arrived")
+		if !strings.Contains(again.log.String(), "an earlier mount left files") {
+			t.Error("the next mount does not tell what is left of the open file")
+		}
+	})
+}
+
 func TestFaultsThatPassAreNotSeen(t *testing.T) {
 	t.Parallel()
 	s, server := startEmulator(t, emulator.Options{})

@@ -67,8 +67,6 @@ func (p *program) end() {
 	_ = p.cmd.Wait()         // killed
 }
 
-func (p *program) pid() int { return p.cmd.Process.Pid }
-
 // call makes one system call.
 func (p *program) call(r request) (response, error) {
 	p.mu.Lock()
