@@ -64,6 +64,9 @@ func TestPosix(t *testing.T) {
 		m := s.mount(t, root())
 		p := m.start(t)
 		for name := range posixtest.All {
+			if name == "OpenSymlinkRace" && s.emulator == nil {
+				continue // 4000 requests, and nothing that depends on the server
+			}
 			t.Run(name, func(t *testing.T) {
 				ok(t, p.mkdir(name))
 				want := deviations()[name].outcome
