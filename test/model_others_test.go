@@ -1,0 +1,220 @@
+package test
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
+)
+
+// settle closes all files and waits until another client sees in the bucket
+// what is on the local disk, and nothing else.
+func (r *tree) settle(t *rapid.T) {
+	for len(r.open) > 0 {
+		f := r.open[0]
+		r.open = r.open[1:]
+		same(t, f.mount.close(), f.local.close(), "close of %s", f.what)
+	}
+	want := r.objects()
+	keys := slices.Sorted(maps.Keys(want))
+	var got []string
+	if !await(patience, func() bool { // what was open while it was removed goes after its close
+		got = r.s.keys(r.t, r.dir+"/")
+		return slices.Equal(got, keys)
+	}) {
+		t.Fatalf("the bucket holds %q, want %q", got, keys)
+	}
+	for key, file := range want {
+		o := r.s.head(r.t, key)
+		if mode := o.Meta["mode"]; r.exact && mode != strconv.Itoa(int(file.mode)) {
+			t.Fatalf("object %q has mode %s, want %d", key, mode, file.mode)
+		}
+		compareText(t, "object "+key, r.s.content(r.t, key), file.content)
+	}
+}
+
+// object is what another client should see.
+type object struct {
+	content string
+	mode    uint32
+}
+
+// objects is what the bucket should hold, by key, judged by the local disk.
+func (r *tree) objects() map[string]object {
+	all := map[string]object{}
+	ok(r.t, filepath.WalkDir(r.twins.dir+"/"+r.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		key, err := filepath.Rel(r.twins.dir, path)
+		if err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil {
+			return err
+		}
+		if d.IsDir() {
+			all[key+"/"] = object{mode: st.Mode}
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		all[key] = object{string(text), st.Mode}
+		return err
+	}))
+	return all
+}
+
+// isTheirs chooses a name under which another client can have a file.
+func (r *tree) isTheirs(t *rapid.T) string {
+	if !r.others {
+		t.Skip("what others change is seen too late")
+	}
+	name := r.anyName(t, "name")
+	if st, err := os.Lstat(filepath.Dir(r.twins.dir + "/" + name)); err != nil || !st.IsDir() {
+		t.Skip("no such directory")
+	}
+	if st, err := os.Lstat(r.twins.dir + "/" + name); err == nil && st.IsDir() {
+		t.Skip("a directory")
+	}
+	r.settle(t)
+	return name
+}
+
+// becomes makes a file on the local disk a new one, or removes it, as another
+// client has done in the bucket, and waits until the mount shows that.
+func (r *tree) becomes(t *rapid.T, name string, content *string) {
+	path := r.twins.dir + "/" + name
+	if content == nil {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if !await(patience, func() bool { _, err := r.mount.lstat(name); return errors.Is(err, unix.ENOENT) }) {
+			t.Fatalf("%q was removed elsewhere and does not go away", name)
+		}
+		return
+	}
+	temporary := r.twins.dir + "/temporary"
+	ok(r.t, os.WriteFile(temporary, []byte(*content), 0o644))
+	ok(r.t, os.Rename(temporary, path))
+	var got string
+	var err error
+	if !await(patience, func() bool {
+		got, err = r.mount.readFile(name)
+		return err == nil && got == *content
+	}) {
+		t.Fatalf("%q was written elsewhere; the mount shows %d bytes %.40q, %v; want %d bytes %.40q", name, len(got), got, err, len(*content), *content)
+	}
+}
+
+// otherWrites is another client's put or delete of a file that is not open.
+func (r *tree) otherWrites(t *rapid.T) {
+	name := r.isTheirs(t)
+	r.becomes(t, name, r.otherChanges(t, name))
+	r.exact = false // theirs carries no attributes
+}
+
+// otherChanges returns what another client has put, nil: it has removed it.
+func (r *tree) otherChanges(t *rapid.T, name string) *string {
+	if rapid.IntRange(0, 2).Draw(t, "theirs") == 0 {
+		ok(r.t, r.s.client.Delete(r.t.Context(), r.s.path(name)))
+		return nil
+	}
+	theirs := r.text(rapid.IntRange(0, 9000).Draw(t, "their size"))
+	r.s.put(r.t, name, theirs)
+	return &theirs
+}
+
+// conflict is an edit of a file that another client changes meanwhile.
+func (r *tree) conflict(t *rapid.T) {
+	name := r.isTheirs(t)
+	base, inode := r.onDisk(name)
+	if inode < 0 {
+		t.Skip("no file")
+	}
+	f, err := r.mount.open(name, unix.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &edit{file: f, now: []byte(base), isBase: slices.Repeat([]bool{true}, len(base))}
+	r.editSome(t, e)
+	theirs := r.otherChanges(t, name)
+	r.editSome(t, e)
+	got, err := e.file.pread(30000, 0)
+	if err != nil && !errors.Is(err, unix.ESTALE) {
+		t.Fatal(err)
+	}
+	if err == nil {
+		compareText(t, "a read beside another client's change", got, string(e.now[:min(len(e.now), 30000)]))
+	}
+	err = e.file.close()
+	switch {
+	case !e.changed && err == nil:
+	case e.changed && e.usesBase() && errors.Is(err, unix.ESTALE):
+		r.kept++
+	case e.changed && !e.usesBase() && err == nil:
+		ours := string(e.now)
+		theirs = &ours
+	default:
+		t.Fatalf("close of %q, changed %v with bytes of what another client has changed %v: %v", name, e.changed, e.usesBase(), err)
+	}
+	r.check(t, name, theirs)
+	r.becomes(t, name, theirs)
+	r.exact = false
+}
+
+// check compares an object with what it should be; nil: there is none.
+func (r *tree) check(t *rapid.T, key string, want *string) {
+	body, err := r.s.client.Head(r.t.Context(), r.s.path(key))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && want == nil:
+	case err != nil || want == nil:
+		t.Fatalf("object %q: %+v, %v, want it to exist: %v", key, body, err, want != nil)
+	default:
+		compareText(t, "object "+key, r.s.content(r.t, key), *want)
+	}
+}
+
+// edit is a file while it is edited.
+type edit struct {
+	file    *file
+	now     []byte
+	isBase  []bool // of each byte: still that of the version that was opened
+	changed bool
+}
+
+func (e *edit) usesBase() bool { return slices.Contains(e.isBase, true) }
+
+func (e *edit) resize(n int) {
+	e.now = append(e.now[:min(n, len(e.now))], make([]byte, max(0, n-len(e.now)))...)
+	e.isBase = append(e.isBase[:min(n, len(e.isBase))], make([]bool, max(0, n-len(e.isBase)))...)
+	e.changed = true
+}
+
+// editSome writes or truncates a few times, or not at all.
+func (r *tree) editSome(t *rapid.T, e *edit) {
+	for range rapid.IntRange(0, 2).Draw(t, "edits") {
+		if rapid.Bool().Draw(t, "truncates") {
+			size := rapid.IntRange(0, 10000).Draw(t, "size")
+			if err := e.file.ftruncate(int64(size)); err != nil {
+				t.Fatal(err)
+			}
+			e.resize(size)
+			continue
+		}
+		off := rapid.IntRange(0, 3000).Draw(t, "offset")
+		text := r.text(rapid.IntRange(1, 9000).Draw(t, "size"))
+		if n, err := e.file.pwrite(text, int64(off)); err != nil || n != len(text) {
+			t.Fatalf("write beside another client's change: %d, %v", n, err)
+		}
+		e.resize(max(len(e.now), off+len(text)))
+		copy(e.now[off:], text)
+		clear(e.isBase[off : off+len(text)])
+	}
+}
