@@ -247,10 +247,9 @@ func (c *Cache) setAside(s *Staged, err error) bool {
 	s.file = nil // the file on disk stays
 	c.stage.keep(s.path)
 	s.mu.Unlock()
-	c.stage.drop(name, s)
-	c.dirs.Changed(name, Entry{Kind: Absent}) // ends the pin
-	c.dirs.Forget(name)
-	c.known.Forget(c.keyOf(name))
+	c.dirs.Unpin(name)
+	c.Forget(name)
+	c.stage.drop(name, s) // last: nobody must see neither
 	c.log.Error("upload failed for good; the local copy is kept", "err", err, "kept", c.stage.root.Name()+"/"+s.path)
 	return true
 }

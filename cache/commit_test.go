@@ -408,9 +408,11 @@ func TestFailedUploadIsKeptAndTriedAgainBehind(t *testing.T) {
 	}
 }
 
+// The answer to Initiate is left out: without it nobody knows the upload's id,
+// and one that a listing shows may be another client's.
 func TestLostAnswersLeaveNoUploadBehind(t *testing.T) {
 	t.Parallel()
-	for _, op := range []string{emulator.OpCreateMultipartUpload, emulator.OpUploadPart, emulator.OpCompleteMultipartUpload} {
+	for _, op := range []string{emulator.OpUploadPart, emulator.OpCompleteMultipartUpload} {
 		t.Run(op, func(t *testing.T) {
 			t.Parallel()
 			m := mount(t, Options{})

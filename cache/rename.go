@@ -129,14 +129,19 @@ func (s *Staged) rename(from, to Name, m Move) {
 	s.c.stage.move(from, to, s)
 	s.name = to
 	s.wasSent = true // an older object may have the new name
-	if !m.isEmpty() && s.object.ETag == m.From.ETag {
-		s.object = m.To
-		if m.To.HasMeta {
-			s.contentType = m.To.ContentType
-		}
-		if s.base.Path.Key != "" && s.base.ETag == m.From.ETag {
-			s.c.rebaseLocked(s, m.To)
-		}
+	switch {
+	case m.isEmpty():
+		return
+	case s.object.ETag != m.From.ETag:
+		s.object.Path = m.To.Path // ours is gone: what needs it says so
+		return
+	}
+	s.object = m.To
+	if m.To.HasMeta {
+		s.contentType = m.To.ContentType
+	}
+	if s.base.Path.Key != "" && s.base.ETag == m.From.ETag {
+		s.c.rebaseLocked(s, m.To)
 	}
 }
 

@@ -120,20 +120,8 @@ func (d *dirNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOu
 
 // Setattr implements fs.NodeSetattrer.
 func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
-	ctx, done := d.m.operation(ctx)
-	defer done()
-	n, e, errno := d.stat(ctx)
-	if errno != 0 {
-		return errno
-	}
-	whole, apply := d.m.whole(e), change(in, syscall.S_IFDIR)
-	e, err := d.m.setAttr(ctx, n, func(a *cache.Attr) { whole(a); apply(a) })
-	if err != nil {
-		return d.m.report("setattr", err)
-	}
-	d.m.fill(e, &out.Attr)
-	out.SetTimeout(timeout(e))
-	return 0
+	_, errno := d.setattr(ctx, in, out)
+	return errno
 }
 
 // OpendirHandle implements fs.NodeOpendirHandler.

@@ -55,6 +55,24 @@ func (n *node) stat(ctx context.Context) (cache.Name, cache.Entry, syscall.Errno
 	}
 }
 
+// setattr changes the attributes of a node that is not staged.
+func (n *node) setattr(ctx context.Context, in *fuse.SetAttrIn, out *fuse.AttrOut) (cache.Entry, syscall.Errno) {
+	ctx, done := n.m.operation(ctx)
+	defer done()
+	name, e, errno := n.stat(ctx)
+	if errno != 0 {
+		return e, errno
+	}
+	whole, apply := n.m.whole(e), change(in, typeOf(e))
+	e, err := n.m.setAttr(ctx, name, func(a *cache.Attr) { whole(a); apply(a) })
+	if err != nil {
+		return e, n.m.report("setattr", err)
+	}
+	n.m.fill(e, &out.Attr)
+	out.SetTimeout(timeout(e))
+	return e, 0
+}
+
 // Statfs implements fs.NodeStatfser: a bucket has no size, so that df shows
 // one which no program finds too small.
 func (n *node) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {

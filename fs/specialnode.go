@@ -71,19 +71,9 @@ func (s *specialNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.At
 
 // Setattr implements fs.NodeSetattrer.
 func (s *specialNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
-	ctx, done := s.m.operation(ctx)
-	defer done()
-	n, e, errno := s.stat(ctx)
-	if errno != 0 {
-		return errno
+	e, errno := s.setattr(ctx, in, out)
+	if errno == 0 {
+		s.take(e)
 	}
-	whole, apply := s.m.whole(e), change(in, typeOf(e))
-	e, err := s.m.setAttr(ctx, n, func(a *cache.Attr) { whole(a); apply(a) })
-	if err != nil {
-		return s.m.report("setattr", err)
-	}
-	s.take(e)
-	s.m.fill(e, &out.Attr)
-	out.SetTimeout(timeout(e))
-	return 0
+	return errno
 }

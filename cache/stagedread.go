@@ -1,0 +1,153 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"ncloudfs/remote"
+)
+
+// ReadAt reads like io.ReaderAt: local bytes, those of the base version, and
+// zeros. A base that is no longer in the bucket is remote.ErrChanged.
+func (s *Staged) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	for {
+		view := s.view()
+		n, err := view.readAt(ctx, p, off)
+		if isLost(err) && s.awaitNewBase(ctx, view.base) {
+			continue // a commit has replaced the base meanwhile, with the same bytes here
+		}
+		return n, err
+	}
+}
+
+// isLost reports that a read of the base found another version, or a Reader
+// that was closed because there is a new base.
+func isLost(err error) bool { return errors.Is(err, remote.ErrChanged) || errors.Is(err, fs.ErrClosed) }
+
+// awaitNewBase waits for the commit that runs, and reports whether the base is
+// another than old then.
+func (s *Staged) awaitNewBase(ctx context.Context, old remote.Object) bool {
+	s.mu.Lock()
+	running := s.running
+	isNew := versionOf(s.base) != versionOf(old)
+	s.mu.Unlock()
+	if isNew || running == nil {
+		return isNew
+	}
+	select {
+	case <-running.done:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return versionOf(s.base) != versionOf(old)
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// view is what the file's bytes are at one moment, save that local bytes may
+// still change.
+type view struct {
+	s       *Staged
+	size    int64
+	local   extents
+	base    remote.Object
+	baseEnd int64
+}
+
+func (s *Staged) view() view {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.viewLocked()
+}
+
+func (s *Staged) viewLocked() view {
+	return view{s, s.size, s.local.Clone(), s.base, s.baseEnd}
+}
+
+// usesBase reports whether bytes of the base version show through.
+func (v *view) usesBase() bool { return !v.local.Covers(0, min(v.baseEnd, v.size)) }
+
+func (v *view) readAt(ctx context.Context, p []byte, off int64) (int, error) {
+	n := 0
+	for n < len(p) && off < v.size {
+		inside, until := v.local.at(off)
+		stop := min(until, v.size, off+int64(len(p)-n))
+		var err error
+		switch {
+		case inside:
+			err = v.s.readLocal(p[n:n+int(stop-off)], off)
+		case off < v.baseEnd:
+			stop = min(stop, v.baseEnd)
+			err = v.readBase(ctx, p[n:n+int(stop-off)], off)
+		default:
+			clear(p[n : n+int(stop-off)])
+		}
+		if err != nil {
+			return n, err
+		}
+		n += int(stop - off)
+		off = stop
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// readLocal fills p; where the file was cut meanwhile it reads zeros.
+func (s *Staged) readLocal(p []byte, off int64) error {
+	n, err := s.file.ReadAt(p, off)
+	if err == io.EOF {
+		clear(p[n:])
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStage, err)
+	}
+	return nil
+}
+
+// baseReader returns the Reader that handles share, or nil when base is not
+// the file's base any more.
+func (s *Staged) baseReader(base remote.Object) *Reader {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if versionOf(s.base) != versionOf(base) {
+		return nil
+	}
+	if s.reader == nil {
+		s.reader = s.c.fetch.Reader(versionOf(base))
+	}
+	return s.reader
+}
+
+// baseChunk is how much of the base is read at once. Whole parts of an upload
+// get a Reader each, since several are read side by side.
+const baseChunk = 1 << 20
+
+func (v *view) readBase(ctx context.Context, p []byte, off int64) error {
+	reader := v.s.baseReader(v.base)
+	if reader == nil || len(p) > baseChunk {
+		reader = v.s.c.fetch.Reader(versionOf(v.base))
+		defer reader.Close()
+	}
+	for len(p) > 0 {
+		chunk, err := reader.Read(ctx, off, min(len(p), baseChunk))
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removed elsewhere while it was edited: %w: %w", remote.ErrChanged, err)
+		}
+		if err != nil {
+			return err
+		}
+		n := chunk.CopyTo(p)
+		chunk.Release()
+		if n == 0 {
+			return io.ErrUnexpectedEOF
+		}
+		p, off = p[n:], off+int64(n)
+	}
+	return nil
+}
