@@ -385,7 +385,7 @@ func TestFailedUploadIsKeptAndTriedAgainBehind(t *testing.T) {
 			want := random(name, c.size)
 			s := m.overwrite("a")
 			m.write(s, want, 0)
-			recover := m.server.Faults().Add(emulator.Fault{Operation: c.op, Effect: emulator.Refuse, Code: "AccessDenied"})
+			repair := m.server.Faults().Add(emulator.Fault{Operation: c.op, Effect: emulator.Refuse, Code: "AccessDenied"})
 			if err := s.Commit(t.Context()); remote.CodeOf(err) != remote.AccessDenied {
 				t.Errorf("commit: %v, want AccessDenied", err)
 			}
@@ -396,7 +396,7 @@ func TestFailedUploadIsKeptAndTriedAgainBehind(t *testing.T) {
 			m.until(c.op, 1)
 			again := m.edit("a") // still the same bytes
 			m.checkStaged(again, want)
-			recover()
+			repair()
 			again.Release()
 			m.checkStageEmpty()
 			m.checkObject("a", want)

@@ -60,7 +60,7 @@ func TestRemovedOpenFileStaysHidden(t *testing.T) {
 }
 
 func TestNewFileInAnOrphansPlaceIsKept(t *testing.T) {
-	for name, make := range map[string]func(m *mounted){
+	for name, build := range map[string]func(m *mounted){
 		"committed":                    func(m *mounted) { m.create("d/a", []byte("new")) },
 		"committed with equal content": func(m *mounted) { m.create("d/a", []byte("content")) },
 		"stored": func(m *mounted) {
@@ -84,7 +84,7 @@ func TestNewFileInAnOrphansPlaceIsKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := mount(t, Options{})
 			m.orphan("d/a")
-			make(m)
+			build(m)
 			want := m.head("d/a")
 			m.removeOrphan("d/a")
 			if got := m.head("d/a"); got.ETag != want.ETag || got.ETag == "" {

@@ -44,6 +44,9 @@ func unmount(path string) error {
 	} else {
 		err = fusermount("-u", path)
 	}
+	if err != nil && isDead(path) {
+		err = detach(path) // nothing that is open there can be used any more
+	}
 	if errors.Is(err, unix.EBUSY) || err != nil && strings.Contains(err.Error(), "busy") {
 		return fmt.Errorf("%s is in use: close what is open there (fuser -vm %s shows it), then try again", path, path)
 	}

@@ -57,8 +57,8 @@ func New(o Options) (*Server, error) {
 func (s *Server) Close() error {
 	var err error
 	s.closeOnce.Do(func() {
+		err = s.store.close() // first: what a stall held back must find it closed
 		close(s.done)
-		err = s.store.close()
 	})
 	return err
 }
