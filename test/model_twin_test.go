@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
@@ -48,6 +49,8 @@ func (w *twins) begin() {
 func (w *twins) end() error {
 	w.t.Helper()
 	w.mount.end()
+	hang := time.AfterFunc(patience/2, w.m.dump)
+	defer hang.Stop()
 	code := w.m.stop(w.t)
 	staged := w.m.stagedFiles(w.t)
 	if code != 0 || len(staged) != w.kept {
