@@ -102,9 +102,11 @@ func (p *pair) String() string { return p.what }
 // same fails unless a call had the same outcome on both sides; it reports
 // success.
 func same(t *rapid.T, mount, local error, what string, args ...any) bool {
+	call := fmt.Sprintf(what, args...)
 	if !errors.Is(mount, local) || !errors.Is(local, mount) {
-		t.Fatalf("%s: %v on the mount, %v on a local disk", fmt.Sprintf(what, args...), mount, local)
+		t.Fatalf("%s: %v on the mount, %v on a local disk", call, mount, local)
 	}
+	t.Logf("%s: %v", call, local)
 	return local == nil
 }
 
