@@ -82,7 +82,9 @@ func (c *Cache) uploadSafely(ctx context.Context, s *Staged, run *commit) (err e
 		}
 	}()
 	err = c.upload(ctx, s, run)
-	if _, linked := s.Name(); !linked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unlinked || s.pauses > 0 {
 		return nil // removed while it was on its way
 	}
 	return err

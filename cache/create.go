@@ -26,7 +26,7 @@ func (c *Cache) Mkdir(ctx context.Context, n Name, a Attr) error {
 	if err := c.CheckName(n); err != nil {
 		return err
 	}
-	release, err := c.gates.claim(ctx, c.dirKeyOf(n))
+	release, err := c.claimName(ctx, n, c.dirKeyOf(n))
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 		return err
 	}
 	p := c.path(c.keyOf(n))
-	release, err := c.gates.claim(ctx, p.Key)
+	release, err := c.claimName(ctx, n, p.Key)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,10 @@
 package cache
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
 
 // What a file operation can be refused for, beside the errors of package
 // remote.
@@ -12,6 +16,7 @@ var (
 	ErrBadName     = errors.New("name is not valid UTF-8")
 	ErrStageFull   = errors.New("no space left for staged writes")
 	ErrStage       = errors.New("stage directory") // the local disk failed; wraps its error
+	ErrMoved       = fmt.Errorf("a directory above was renamed or removed meanwhile: %w", fs.ErrNotExist)
 	ErrReadOnly    = errors.New("mounted read-only")
 
 	// ErrCopyLimit: the service copies objects of at most 5 GiB, so that a

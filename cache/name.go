@@ -1,6 +1,10 @@
 package cache
 
-import "strings"
+import (
+	"context"
+	"fmt"
+	"strings"
+)
 
 // Name is a path inside the mount: components joined by "/", without one at
 // either end. The root is "".
@@ -55,3 +59,27 @@ func (c *Cache) dirKeyOf(n Name) string {
 // markerOf is dirKeyOf as a key of its own: claimed, it does not stand for all
 // that is below.
 func (c *Cache) markerOf(n Name) string { return c.dirKeyOf(n) + "\x00marker" }
+
+// claimName claims keys for a change of n. ErrMoved when a directory above n
+// was renamed or removed while it waited: n is then no place to write to.
+func (c *Cache) claimName(ctx context.Context, n Name, keys ...string) (release func(), err error) {
+	release, err = c.gates.claim(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkParents(n); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// checkParents is ErrMoved when a directory above n is known not to exist.
+func (c *Cache) checkParents(n Name) error {
+	for dir, _ := n.Split(); dir != ""; dir, _ = dir.Split() {
+		if e, known := c.Peek(dir); known && e.Kind == Absent && len(c.stage.Under(dir)) == 0 {
+			return fmt.Errorf("%q: %w", n, ErrMoved)
+		}
+	}
+	return nil
+}

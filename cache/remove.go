@@ -13,18 +13,23 @@ import (
 // RemoveOrphan deletes it after the last close.
 func (c *Cache) Remove(ctx context.Context, n Name, isOpen bool) error {
 	s := c.stage.take(n)
-	if s == nil {
-		release, err := c.gates.claim(ctx, c.keyOf(n))
-		if err != nil {
-			return err
-		}
-		if s = c.stage.take(n); s == nil {
-			defer release()
-			return c.removeClean(ctx, n, isOpen)
-		}
-		release() // staged meanwhile
+	defer func() { s.Release() }() // its local bytes stay at least until the bucket has answered
+	resume := s.pause()
+	defer resume()
+	release, err := c.claimName(ctx, n, c.keyOf(n))
+	if err != nil {
+		return err
 	}
-	defer s.Release() // its local bytes stay at least until the bucket has answered
+	defer release()
+	if s == nil {
+		s = c.stage.take(n) // staged meanwhile
+	}
+	if s == nil {
+		return c.removeClean(ctx, n, isOpen)
+	}
+	if now, linked := s.Name(); now != n || !linked {
+		return fmt.Errorf("remove %q: %w", n, ErrMoved)
+	}
 	s.hide()
 	if err := c.removeStaged(ctx, n, s, isOpen); err != nil {
 		s.show(n)
@@ -33,12 +38,8 @@ func (c *Cache) Remove(ctx context.Context, n Name, isOpen bool) error {
 	return nil
 }
 
+// removeStaged is for the holder of the key's claim.
 func (c *Cache) removeStaged(ctx context.Context, n Name, s *Staged, isOpen bool) error {
-	release, err := c.gates.claim(ctx, c.keyOf(n))
-	if err != nil {
-		return err
-	}
-	defer release()
 	view := s.view()
 	switch base := s.Committed(); {
 	case isOpen && base.Path.Key != "" && view.usesBase():
@@ -76,6 +77,10 @@ func (c *Cache) removeClean(ctx context.Context, n Name, isOpen bool) error {
 		return fmt.Errorf("remove %q: %w", n, err)
 	}
 	c.removed(n)
+	if s := c.stage.take(n); s != nil { // opened for writing meanwhile: it lost its name, too
+		s.hide()
+		s.Release()
+	}
 	return nil
 }
 
@@ -86,6 +91,25 @@ func (c *Cache) removed(n Name) {
 	c.dirs.Changed(n, Entry{Kind: Absent})
 	if dir, _ := n.Split(); dir != "" {
 		c.dirs.Changed(dir, Entry{Kind: Dir})
+	}
+}
+
+// pause gives up the upload in progress, whose close then succeeds as that of a
+// removed file does, until resume is called. For nil it does nothing.
+func (s *Staged) pause() (resume func()) {
+	if s == nil {
+		return func() {}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pauses++
+	if s.running != nil {
+		s.running.cancel()
+	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.pauses--
 	}
 }
 
@@ -126,7 +150,7 @@ func (c *Cache) Rmdir(ctx context.Context, n Name) error {
 	if len(c.stage.Under(n)) > 0 {
 		return fmt.Errorf("remove directory %q: %w", n, ErrNotEmpty)
 	}
-	release, err := c.gates.claim(ctx, key)
+	release, err := c.claimName(ctx, n, key)
 	if err != nil {
 		return err
 	}

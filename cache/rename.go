@@ -22,13 +22,13 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	if err := c.CheckName(to); err != nil {
 		return Move{}, err
 	}
-	release, err := c.gates.claim(ctx, c.keyOf(from), c.keyOf(to))
+	release, err := c.claimNames(ctx, from, to, c.keyOf(from), c.keyOf(to))
 	if err != nil {
 		return Move{}, err
 	}
 	defer release()
 	s := c.stage.take(from)
-	defer s.Release() // not to leave the stage meanwhile
+	defer func() { s.Release() }() // not to leave the stage meanwhile
 	m, err := c.moveObject(ctx, from, to)
 	if err == nil && m.isEmpty() && s != nil && s.mayExist() {
 		err = c.client.Delete(ctx, c.path(c.keyOf(from))) // what an upload with a lost answer left
@@ -41,6 +41,9 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 		old.hide() // its object is overwritten
 		old.Release()
 	}
+	if s == nil {
+		s = c.stage.take(from) // opened for writing meanwhile
+	}
 	if s != nil {
 		s.rename(from, to, m)
 	}
@@ -52,6 +55,19 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	}
 	c.removed(from) // last: for a moment there are both, never neither
 	return m, nil
+}
+
+// claimNames is claimName for two names.
+func (c *Cache) claimNames(ctx context.Context, from, to Name, keys ...string) (release func(), err error) {
+	release, err = c.claimName(ctx, from, keys...)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkParents(to); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
 }
 
 // Move is one object that a rename has moved: the version that was copied and
@@ -154,7 +170,7 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	if err := c.CheckName(to); err != nil {
 		return nil, err
 	}
-	release, err := c.gates.claim(ctx, c.dirKeyOf(from), c.dirKeyOf(to))
+	release, err := c.claimNames(ctx, from, to, c.dirKeyOf(from), c.dirKeyOf(to))
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +194,9 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 		c.dirs.Forget(to) // perhaps there is something now
 		return nil, fmt.Errorf("rename directory %q to %q: %w", from, to, err)
 	}
-	for _, s := range staged {
+	opened := c.stage.takeUnder(from) // perhaps more by now
+	staged = append(staged, opened...)
+	for _, s := range opened {
 		name, _ := s.Name()
 		s.rename(name, name.Rebase(from, to), moved[name])
 		c.dirs.Unpin(name)

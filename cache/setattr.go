@@ -13,7 +13,7 @@ import (
 // when its metadata is not known), or a PUT of the marker. The root of a bucket
 // has no marker; what is set there lasts as long as the mount.
 func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) error {
-	release, err := c.gates.claim(ctx, c.keyOf(n), c.markerOf(n))
+	release, err := c.claimName(ctx, n, c.keyOf(n), c.markerOf(n))
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ type Staged struct {
 	committed   uint64        // the value of changes that object holds
 	wasWritten  bool          // data was written through this mount
 	wasSent     bool          // the bucket may hold an object of this name
+	pauses      int           // removals that wait for the upload to end
 	running     *commit       // nil: none
 	isBehind    bool          // commitBehind looks after it
 	aside       error         // not nil: given up for this reason; only the local bytes are left

@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"context"
 	"syscall"
 	"time"
 
@@ -139,14 +138,4 @@ func dropSetID(a *cache.Attr) {
 	if a.Mode&syscall.S_IXGRP != 0 {
 		a.Mode &^= syscall.S_ISGID
 	}
-}
-
-// setAttr changes the attributes of what is not staged, and returns what it is
-// then.
-func (m *Mount) setAttr(ctx context.Context, n cache.Name, change func(*cache.Attr)) (cache.Entry, error) {
-	err := m.mutate(ctx, func(ctx context.Context) error { return m.cache.SetAttr(ctx, n, change) })
-	if err != nil {
-		return cache.Entry{}, err
-	}
-	return m.cache.Stat(ctx, n)
 }

@@ -134,46 +134,62 @@ func (d *dirNode) Mkdir(ctx context.Context, base string, mode uint32, out *fuse
 	owner := ownerOf(ctx)
 	ctx, done := d.m.operation(ctx)
 	defer done()
-	n, errno := d.absent(ctx, base)
-	if errno != 0 {
+	if errno := d.checkAbsent(ctx, base); errno != 0 {
 		return nil, errno
 	}
 	attr := d.inherit(newAttr(syscall.S_IFDIR|mode&0o7777, owner))
-	if err := d.m.mutate(ctx, func(ctx context.Context) error { return d.m.cache.Mkdir(ctx, n, attr) }); err != nil {
-		return nil, d.m.report("mkdir", err)
+	return d.make(ctx, base, out, func(ctx context.Context, n cache.Name) error { return d.m.cache.Mkdir(ctx, n, attr) })
+}
+
+// make lets store make a child, and gives the kernel its node.
+func (d *dirNode) make(ctx context.Context, base string, out *fuse.EntryOut, store func(context.Context, cache.Name) error) (*fs.Inode, syscall.Errno) {
+	n, err := d.mutateChild(ctx, base, store)
+	if err != nil {
+		return nil, d.m.report("create", err)
 	}
 	e, err := d.m.cache.Stat(ctx, n)
 	if err != nil {
-		return nil, d.m.report("mkdir", err)
+		return nil, d.m.report("create", err)
 	}
 	return d.enter(ctx, base, e, out)
 }
 
-// absent returns the name of a child that is to be made, EEXIST if it is there.
-func (d *dirNode) absent(ctx context.Context, base string) (cache.Name, syscall.Errno) {
+// mutateChild carries out a change of child base, under the name that it has
+// when its turn comes.
+func (d *dirNode) mutateChild(ctx context.Context, base string, change func(context.Context, cache.Name) error) (cache.Name, error) {
+	var n cache.Name
+	err := whileMoving(func() error {
+		var errno syscall.Errno
+		if n, errno = d.join(base); errno != 0 {
+			return errno
+		}
+		return d.m.mutate(ctx, func(ctx context.Context) error { return change(ctx, n) })
+	})
+	return n, err
+}
+
+// checkAbsent is EEXIST when a child that is to be made is there.
+func (d *dirNode) checkAbsent(ctx context.Context, base string) syscall.Errno {
 	n, errno := d.join(base)
 	if errno != 0 {
-		return "", errno
+		return errno
 	}
 	e, err := d.m.cache.Stat(ctx, n)
 	if err != nil {
-		return "", d.m.report("create", err)
+		return d.m.report("create", err)
 	}
 	if e.Kind != cache.Absent {
-		return "", syscall.EEXIST
+		return syscall.EEXIST
 	}
-	return n, 0
+	return 0
 }
 
 // Rmdir implements fs.NodeRmdirer.
 func (d *dirNode) Rmdir(ctx context.Context, base string) syscall.Errno {
 	ctx, done := d.m.operation(ctx)
 	defer done()
-	n, errno := d.join(base)
-	if errno != 0 {
-		return errno
-	}
-	return d.m.report("rmdir", d.m.mutate(ctx, func(ctx context.Context) error { return d.m.cache.Rmdir(ctx, n) }))
+	_, err := d.mutateChild(ctx, base, d.m.cache.Rmdir)
+	return d.m.report("rmdir", err)
 }
 
 // Create implements fs.NodeCreater: it sends nothing.
@@ -223,16 +239,10 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 func (d *dirNode) Unlink(ctx context.Context, base string) syscall.Errno {
 	ctx, done := d.m.operation(ctx)
 	defer done()
-	n, errno := d.join(base)
-	if errno != 0 {
-		return errno
-	}
 	f := d.fileAt(base)
 	isOpen := f != nil && f.isOpen()
-	if err := d.m.mutate(ctx, func(ctx context.Context) error { return d.m.cache.Remove(ctx, n, isOpen) }); err != nil {
-		if now, errno := d.join(base); errnoOf(err) == syscall.ENOENT && errno == 0 && now != n {
-			return d.Unlink(ctx, base) // a directory above was renamed meanwhile
-		}
+	_, err := d.mutateChild(ctx, base, func(ctx context.Context, n cache.Name) error { return d.m.cache.Remove(ctx, n, isOpen) })
+	if err != nil {
 		return d.m.report("unlink", err)
 	}
 	if f != nil {
@@ -272,19 +282,11 @@ func (d *dirNode) store(ctx context.Context, base string, mode uint32, body []by
 	owner := ownerOf(ctx)
 	ctx, done := d.m.operation(ctx)
 	defer done()
-	n, errno := d.absent(ctx, base)
-	if errno != 0 {
+	if errno := d.checkAbsent(ctx, base); errno != 0 {
 		return nil, errno
 	}
-	store := func(ctx context.Context) error { return d.m.cache.Store(ctx, n, body, d.inherit(newAttr(mode, owner))) }
-	if err := d.m.mutate(ctx, store); err != nil {
-		return nil, d.m.report("create", err)
-	}
-	e, err := d.m.cache.Stat(ctx, n)
-	if err != nil {
-		return nil, d.m.report("create", err)
-	}
-	return d.enter(ctx, base, e, out)
+	attr := d.inherit(newAttr(mode, owner))
+	return d.make(ctx, base, out, func(ctx context.Context, n cache.Name) error { return d.m.cache.Store(ctx, n, body, attr) })
 }
 
 // Link implements fs.NodeLinker: an object has one key.

@@ -113,12 +113,12 @@ func (f *fileNode) setCleanAttr(ctx context.Context, in *fuse.SetAttrIn) (cache.
 		apply(&e.Attr)
 		return e, nil // of no consequence to anybody else
 	}
-	n, e, errno := f.stat(ctx)
+	_, e, errno := f.stat(ctx)
 	if errno != 0 {
 		return cache.Entry{}, errno
 	}
 	whole, apply := f.m.whole(e), change(in, syscall.S_IFREG)
-	now, err := f.m.setAttr(ctx, n, func(a *cache.Attr) { whole(a); apply(a) })
+	now, err := f.storeAttr(ctx, func(a *cache.Attr) { whole(a); apply(a) })
 	if err != nil {
 		return cache.Entry{}, err
 	}

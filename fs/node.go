@@ -59,18 +59,35 @@ func (n *node) stat(ctx context.Context) (cache.Name, cache.Entry, syscall.Errno
 func (n *node) setattr(ctx context.Context, in *fuse.SetAttrIn, out *fuse.AttrOut) (cache.Entry, syscall.Errno) {
 	ctx, done := n.m.operation(ctx)
 	defer done()
-	name, e, errno := n.stat(ctx)
+	_, e, errno := n.stat(ctx)
 	if errno != 0 {
 		return e, errno
 	}
 	whole, apply := n.m.whole(e), change(in, typeOf(e))
-	e, err := n.m.setAttr(ctx, name, func(a *cache.Attr) { whole(a); apply(a) })
+	e, err := n.storeAttr(ctx, func(a *cache.Attr) { whole(a); apply(a) })
 	if err != nil {
 		return e, n.m.report("setattr", err)
 	}
 	n.m.fill(e, &out.Attr)
 	out.SetTimeout(timeout(e))
 	return e, 0
+}
+
+// storeAttr changes attributes in the bucket, and returns what the node is
+// then.
+func (n *node) storeAttr(ctx context.Context, change func(*cache.Attr)) (cache.Entry, error) {
+	var name cache.Name
+	err := whileMoving(func() error {
+		var ok bool
+		if name, ok = n.name(); !ok {
+			return syscall.ENOENT
+		}
+		return n.m.mutate(ctx, func(ctx context.Context) error { return n.m.cache.SetAttr(ctx, name, change) })
+	})
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	return n.m.cache.Stat(ctx, name)
 }
 
 // Statfs implements fs.NodeStatfser: a bucket has no size, so that df shows

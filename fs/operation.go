@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"ncloudfs/cache"
 )
 
 // errKilled: the program that asked is being killed and cannot use the answer.
@@ -51,6 +53,25 @@ func (m *Mount) mutate(ctx context.Context, change func(context.Context) error) 
 		return err
 	case <-op.Done():
 		return context.Cause(op)
+	}
+}
+
+// Waits for the tree of nodes to follow the rename of a directory, which it
+// does right after the answer.
+const (
+	moveTries = 50
+	movePause = time.Millisecond
+)
+
+// whileMoving runs op, which reads names off the tree, again while a directory
+// above is being renamed.
+func whileMoving(op func() error) error {
+	for try := 1; ; try++ {
+		err := op()
+		if !errors.Is(err, cache.ErrMoved) || try == moveTries {
+			return err
+		}
+		time.Sleep(movePause)
 	}
 }
 

@@ -37,10 +37,10 @@ func (d *dirNode) Rename(ctx context.Context, base string, newParent fs.InodeEmb
 		return errno
 	}
 	if e.Kind == cache.Dir {
-		return d.renameDir(ctx, base, from, to)
+		return d.renameDir(ctx, base, target, newBase)
 	}
 	f, old := d.fileAt(base), target.fileAt(newBase)
-	return d.m.report("rename", d.m.mutate(ctx, func(ctx context.Context) error {
+	return d.m.report("rename", d.moveChild(ctx, base, target, newBase, func(ctx context.Context, from, to cache.Name) error {
 		moved, err := d.m.cache.Rename(ctx, from, to)
 		if err != nil {
 			return err
@@ -53,6 +53,22 @@ func (d *dirNode) Rename(ctx context.Context, base string, newParent fs.InodeEmb
 		}
 		return nil
 	}))
+}
+
+// moveChild is mutateChild for a child and the place it goes to.
+func (d *dirNode) moveChild(ctx context.Context, base string, target *dirNode, newBase string,
+	move func(ctx context.Context, from, to cache.Name) error) error {
+	return whileMoving(func() error {
+		from, errno := d.join(base)
+		if errno != 0 {
+			return errno
+		}
+		to, errno := target.join(newBase)
+		if errno != 0 {
+			return errno
+		}
+		return d.m.mutate(ctx, func(ctx context.Context) error { return move(ctx, from, to) })
+	})
 }
 
 // renameable returns what is to be renamed, or why it cannot be.
@@ -81,11 +97,11 @@ func (d *dirNode) renameable(ctx context.Context, from, to cache.Name, flags uin
 	}
 }
 
-func (d *dirNode) renameDir(ctx context.Context, base string, from, to cache.Name) syscall.Errno {
-	if to.In(from) {
-		return syscall.EINVAL
-	}
-	return d.m.report("rename", d.m.mutate(ctx, func(ctx context.Context) error {
+func (d *dirNode) renameDir(ctx context.Context, base string, target *dirNode, newBase string) syscall.Errno {
+	return d.m.report("rename", d.moveChild(ctx, base, target, newBase, func(ctx context.Context, from, to cache.Name) error {
+		if to.In(from) {
+			return syscall.EINVAL
+		}
 		moved, err := d.m.cache.RenameDir(ctx, from, to)
 		if child := d.GetChild(base); err == nil && child != nil {
 			tellMoved(child, string(from), moved)

@@ -118,7 +118,7 @@ func (n *node) changeXattrs(ctx context.Context, edit func(map[string][]byte) sy
 	}
 	ctx, done := n.m.operation(ctx)
 	defer done()
-	name, e, errno := n.describe(ctx)
+	_, e, errno := n.describe(ctx)
 	if errno != 0 {
 		return errno
 	}
@@ -138,7 +138,7 @@ func (n *node) changeXattrs(ctx context.Context, edit func(map[string][]byte) sy
 	if f, ok := n.Operations().(*fileNode); ok && f.foldXattrs(x) {
 		return 0
 	}
-	_, err := n.m.setAttr(ctx, name, func(a *cache.Attr) { whole(a); a.Xattrs = x })
+	_, err := n.storeAttr(ctx, func(a *cache.Attr) { whole(a); a.Xattrs = x })
 	return n.m.report("setxattr", err)
 }
 
