@@ -47,7 +47,7 @@ func (s *Staged) Commit(ctx context.Context) error {
 }
 
 // startCommit returns the running commit, or a new one, or nil when nothing up
-// to want is missing.
+// to want is missing. While a removal waits, what it returns is the end of that.
 func (s *Staged) startCommit(want uint64) *commit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,6 +56,9 @@ func (s *Staged) startCommit(want uint64) *commit {
 	}
 	if s.running != nil {
 		return s.running
+	}
+	if s.pause != nil {
+		return s.pause
 	}
 	ctx, cancel := context.WithCancel(s.c.ctx)
 	run := &commit{cancel: cancel, done: make(chan struct{})}
@@ -84,7 +87,7 @@ func (c *Cache) uploadSafely(ctx context.Context, s *Staged, run *commit) (err e
 	err = c.upload(ctx, s, run)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.unlinked || s.pauses > 0 {
+	if s.unlinked || s.pause != nil {
 		return nil // removed while it was on its way
 	}
 	return err
@@ -170,6 +173,7 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.object = o
+	s.isOwed = false
 	s.committed = max(s.committed, snap.changes)
 	s.c.rebaseLocked(s, o)
 	return !s.unlinked

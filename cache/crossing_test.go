@@ -43,9 +43,10 @@ func TestCommitOfAFileRemovedWhileItWaitsIsNoError(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	committing.Wait()
+	m.untilClaimed(2) // the upload's claim is the removal's now
 	release()
 	removing.Wait()
+	committing.Wait()
 	s.Release()
 	m.checkObject("a", nil)
 	m.checkStageEmpty()

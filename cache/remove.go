@@ -14,7 +14,7 @@ import (
 func (c *Cache) Remove(ctx context.Context, n Name, isOpen bool) error {
 	s := c.stage.take(n)
 	defer func() { s.Release() }() // its local bytes stay at least until the bucket has answered
-	resume := s.pause()
+	resume := s.holdUploads()
 	defer resume()
 	release, err := c.claimName(ctx, n, c.keyOf(n))
 	if err != nil {
@@ -94,22 +94,27 @@ func (c *Cache) removed(n Name) {
 	}
 }
 
-// pause gives up the upload in progress, whose close then succeeds as that of a
-// removed file does, until resume is called. For nil it does nothing.
-func (s *Staged) pause() (resume func()) {
+// holdUploads gives up the upload in progress and lets none begin until resume
+// is called: a close then waits for the removal, and succeeds with it. For nil
+// it does nothing.
+func (s *Staged) holdUploads() (resume func()) {
 	if s == nil {
 		return func() {}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pauses++
 	if s.running != nil {
 		s.running.cancel()
 	}
+	if s.pause != nil {
+		return func() {} // another removal does
+	}
+	s.pause = &commit{done: make(chan struct{})}
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.pauses--
+		close(s.pause.done)
+		s.pause = nil
 	}
 }
 

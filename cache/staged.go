@@ -36,7 +36,8 @@ type Staged struct {
 	committed   uint64        // the value of changes that object holds
 	wasWritten  bool          // data was written through this mount
 	wasSent     bool          // the bucket may hold an object of this name
-	pauses      int           // removals that wait for the upload to end
+	isOwed      bool          // a close was told that a later one uploads
+	pause       *commit       // stands for uploads while a removal waits; nil: none does
 	running     *commit       // nil: none
 	isBehind    bool          // commitBehind looks after it
 	aside       error         // not nil: given up for this reason; only the local bytes are left
@@ -208,6 +209,21 @@ func (s *Staged) Untouched() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.size == 0 && s.committed == 0 && !s.wasWritten
+}
+
+// Owe notes that a close has left the upload to a later one.
+func (s *Staged) Owe() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.isOwed = true
+}
+
+// IsOwed reports whether the next close has to upload, whatever it was opened
+// for.
+func (s *Staged) IsOwed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isOwed && s.dirtyLocked()
 }
 
 // Name returns where the file is, and false once it has no name.

@@ -112,17 +112,15 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 // duplicate, and before the first byte of `> f`: a new empty file that the
 // closing process still has open waits for its next close.
 func (h *handle) Flush(ctx context.Context) syscall.Errno {
-	if !h.writes {
-		return 0
-	}
 	h.file.mu.Lock()
 	staged := h.file.staged
 	h.file.mu.Unlock()
-	if staged == nil {
+	if staged == nil || !h.writes && !staged.IsOwed() {
 		return 0
 	}
 	if staged.Untouched() {
 		if n, linked := staged.Name(); linked && hasDescriptor(callerPid(ctx), h.file.m.mountpoint+"/"+string(n)) {
+			staged.Owe()
 			return 0
 		}
 	}

@@ -35,6 +35,11 @@ const (
 	// with its 12 a slow network starves.
 	maxBackground = 64
 
+	// unmountPatience is how long the connection may outlive the unmount: go-fuse
+	// waits for its end, which a copy of the mount in another mount namespace
+	// puts off.
+	unmountPatience = 5 * time.Second
+
 	// negativeTimeout is how long the kernel believes that a name does not
 	// exist.
 	negativeTimeout = time.Second
@@ -173,13 +178,24 @@ func (m *Mount) Done() <-chan struct{} { return m.done }
 // now, and for good when its last user closes it.
 func (m *Mount) Unmount(ctx context.Context) error {
 	_ = m.cache.Drain(ctx) // while its users still see the mount; Close has the last word
+	return errors.Join(m.unmount(), m.Close(ctx))
+}
+
+// unmount takes the mount out of the tree.
+func (m *Mount) unmount() error {
+	ended := make(chan error, 1)
+	go func() { ended <- m.server.Unmount() }()
 	var err error
-	if unmountErr := m.server.Unmount(); unmountErr != nil {
-		if lazyErr := detach(m.mountpoint); lazyErr != nil {
-			err = fmt.Errorf("unmount %s: %w", m.mountpoint, unmountErr)
-		}
+	select {
+	case err = <-ended:
+	case <-time.After(unmountPatience):
+		m.log.Warn("another mount namespace, perhaps a container, has a copy of the mount; it ends with this process")
+		return nil
 	}
-	return errors.Join(err, m.Close(ctx)) // what was written in between
+	if err == nil || detach(m.mountpoint) == nil {
+		return nil
+	}
+	return fmt.Errorf("unmount %s: %w", m.mountpoint, err)
 }
 
 // Close brings what is left into the bucket after an unmount.
