@@ -3,8 +3,6 @@ package cache
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -89,14 +87,34 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 	}
 	if !o.ReadOnly {
 		var err error
-		if c.stage, err = openStage(o.StageDir, c.sourceID(), o.StageSize); err != nil {
+		if c.stage, err = c.openStage(o.StageDir, o.StageSize); err != nil {
 			return nil, err
 		}
-		c.reportLeftovers()
 	}
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.divide(max(cmp.Or(o.Memory, defaultMemory), minMemory))
+	if c.stage != nil {
+		c.recover()
+	}
 	return c, nil
+}
+
+// openStage opens the stage directory and its journal.
+func (c *Cache) openStage(dir string, limit int64) (*Stage, error) {
+	src := source{c.client.Endpoint(), c.client.Region(), c.bucket, c.prefix}
+	stage, err := openStage(dir, src.id(), limit)
+	if err != nil {
+		return nil, err
+	}
+	journal, problems, err := openJournal(stage.root, src)
+	if err != nil {
+		return nil, errors.Join(unusable(stage.root.Name(), err), stage.Close())
+	}
+	for _, problem := range problems {
+		c.log.Error("damage in the journal of staged files", "err", problem)
+	}
+	stage.journal = journal
+	return stage, nil
 }
 
 // divide splits the memory budget: half for blocks, the rest for bodies on
@@ -107,19 +125,6 @@ func (c *Cache) divide(memory int64) {
 	c.fetch = NewFetcher(c.ctx, FetcherOptions{Client: c.client, Blocks: c.blocks, Logger: c.log})
 	c.sendingLimit = memory * 3 / 8
 	c.sending = semaphore.NewWeighted(c.sendingLimit)
-}
-
-// sourceID names what is mounted, for the stage's subdirectory.
-func (c *Cache) sourceID() string {
-	sum := sha256.Sum256([]byte(c.client.Endpoint() + "\x00" + c.client.Region() + "\x00" + c.bucket + "\x00" + c.prefix))
-	return hex.EncodeToString(sum[:8])
-}
-
-func (c *Cache) reportLeftovers() {
-	paths, err := c.stage.Leftovers()
-	if err != nil || len(paths) > 0 {
-		c.log.Warn("an earlier mount left files that are not in the bucket; they are kept", "files", paths, "err", err)
-	}
 }
 
 func (c *Cache) path(key string) remote.Path { return remote.Path{Bucket: c.bucket, Key: key} }
@@ -157,7 +162,7 @@ func (s *Staged) drain(ctx context.Context) error {
 		err = s.Commit(ctx) // what it joined may have begun in worse times
 	}
 	name, linked := s.Name()
-	if err == nil || !linked {
+	if err == nil || !linked || permanent(err) && s.c.setAside(s, err) {
 		return nil
 	}
 	return fmt.Errorf("%q is not in the bucket, its local bytes are kept in %s: %w", name, s.c.stage.root.Name()+"/"+s.path, err)

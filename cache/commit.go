@@ -65,7 +65,9 @@ func (s *Staged) startCommit(want uint64) *commit {
 	s.running = run
 	s.c.commits.Go(func() {
 		defer cancel()
-		run.err = s.c.uploadSafely(ctx, s, run)
+		if run.err = s.c.uploadSafely(ctx, s, run); run.err != nil {
+			s.noteFailure(run.err)
+		}
 		s.mu.Lock()
 		s.running = nil
 		s.mu.Unlock()
@@ -145,6 +147,7 @@ type snapshot struct {
 	name        Name
 	changes     uint64
 	dataChanged bool
+	isLate      bool
 	object      remote.Object
 	meta        remote.Meta
 	contentType string
@@ -161,7 +164,8 @@ func (s *Staged) snapshot() (*snapshot, bool) {
 		return nil, false
 	}
 	s.wasSent = true
-	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object,
+	s.noteLocked(StateReady, nil)
+	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: s.isLate,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
 		meta:        s.attr.Meta(s.meta), contentType: s.contentType}
 	return snap, true
@@ -175,7 +179,15 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object) bool {
 	s.object = o
 	s.isOwed = false
 	s.committed = max(s.committed, snap.changes)
+	s.upload, s.isLate = "", false
 	s.c.rebaseLocked(s, o)
+	switch {
+	case s.unlinked:
+	case s.dirtyLocked():
+		s.noteLocked(StateOpen, nil)
+	default:
+		s.noteLocked(StateDone, nil)
+	}
 	return !s.unlinked
 }
 
@@ -194,6 +206,9 @@ func (c *Cache) rebaseLocked(s *Staged, o remote.Object) {
 func (c *Cache) commitBehind(s *Staged) {
 	const first, last = time.Second, time.Minute
 	defer s.endBehind()
+	s.mu.Lock()
+	s.isLate = true
+	s.mu.Unlock()
 	for wait := first; ; wait = min(2*wait, last) {
 		err := s.Commit(c.ctx)
 		switch {
@@ -249,6 +264,7 @@ func (c *Cache) setAside(s *Staged, err error) bool {
 		return false
 	}
 	s.unlinked, s.aside = true, err
+	s.noteLocked(StateConflict, err)
 	s.file.Close()
 	s.file = nil // the file on disk stays
 	c.stage.keep(s.path)

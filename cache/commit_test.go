@@ -199,7 +199,7 @@ func TestBaseWrittenElsewhereIsAConflict(t *testing.T) {
 				e, err := m.Stat(t.Context(), "a")
 				return err == nil && e.Staged == nil && e.Object.ETag == m.head("a").ETag
 			})
-			if left, err := m.stage.Leftovers(); err != nil || len(left) != 1 {
+			if left, err := dataFiles(m.stage.root.Name()); err != nil || len(left) != 1 {
 				t.Errorf("kept: %q %v, want one file", left, err)
 			}
 		})
@@ -226,7 +226,7 @@ func TestBaseRemovedElsewhereIsAConflict(t *testing.T) {
 			s.Release()
 			eventually(t, "the file is set aside", func() bool { return m.stage.Of("a") == nil })
 			m.checkKind("a", Absent)
-			if left, err := m.stage.Leftovers(); err != nil || len(left) != 1 {
+			if left, err := dataFiles(m.stage.root.Name()); err != nil || len(left) != 1 {
 				t.Errorf("kept: %q %v, want one file", left, err)
 			}
 		})

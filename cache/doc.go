@@ -20,6 +20,12 @@
 // bytes of it are local and which still those of the base version. Commit
 // plans the parts, sends them, and makes the result the new base.
 //
+// # After a crash
+//
+// The Journal remembers what the bucket lacks: each change of state of a Staged
+// (open, ready, uploading, failed, conflict, done) is a record. Open takes up
+// what an earlier mount left; such a late commit looks at the object first.
+//
 // # Order
 //
 // Mutations of one key are carried out one at a time: each claims its keys
@@ -27,6 +33,6 @@
 // A claim is a queue, not a mutex: waiting for it ends with the caller's
 // context. No mutex is held across a network call.
 //
-// Lock order: Staged.mu < Stage.mu < directories.mu; the locks of Blocks and
-// of gates are leaves.
+// Lock order: Staged.mu < Stage.mu < directories.mu; the locks of Blocks, of
+// gates and of the Journal are leaves.
 package cache

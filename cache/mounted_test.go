@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -239,11 +240,14 @@ func (m *mounted) checkStaged(s *Staged, want []byte) {
 	}
 }
 
+// dataFiles returns the paths of all data files of a stage.
+func dataFiles(stage string) ([]string, error) { return filepath.Glob(stage + "/data/*") }
+
 // checkStageEmpty waits until nothing is staged, and nothing reserved.
 func (m *mounted) checkStageEmpty() {
 	m.t.Helper()
 	eventually(m.t, "the stage is empty", func() bool {
-		left, err := m.stage.Leftovers()
+		left, err := dataFiles(m.stage.root.Name())
 		return err == nil && len(left) == 0 && len(m.stage.Under("")) == 0
 	})
 	m.stage.mu.Lock()

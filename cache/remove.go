@@ -123,6 +123,9 @@ func (s *Staged) holdUploads() (resume func()) {
 func (s *Staged) hide() {
 	s.mu.Lock()
 	s.unlinked = true
+	if s.noted != "" && s.noted != StateDone {
+		s.noteLocked(StateDone, nil) // before the object goes: a crash must not bring it back
+	}
 	name, running := s.name, s.running
 	s.mu.Unlock()
 	s.c.stage.drop(name, s)
@@ -137,6 +140,9 @@ func (s *Staged) hide() {
 func (s *Staged) show(n Name) {
 	s.mu.Lock()
 	s.unlinked = s.c.stage.putNew(n, s) != s
+	if s.dirtyLocked() {
+		s.noteLocked(StateFailed, nil)
+	}
 	s.mu.Unlock()
 }
 

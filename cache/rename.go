@@ -145,6 +145,11 @@ func (s *Staged) rename(from, to Name, m Move) {
 	s.c.stage.move(from, to, s)
 	s.name = to
 	s.wasSent = true // an older object may have the new name
+	defer func() {
+		if s.dirtyLocked() {
+			s.noteLocked(s.noted, nil)
+		}
+	}()
 	switch {
 	case m.isEmpty():
 		return

@@ -16,11 +16,13 @@ import (
 // is in it. On disk:
 //
 //	STAGE-DIR/SOURCE-HASH/lock       held while a mount uses the directory
+//	STAGE-DIR/SOURCE-HASH/journal    what is to become of each file
 //	STAGE-DIR/SOURCE-HASH/data/ID    the local bytes of one file, sparse
 type Stage struct {
-	root  *os.Root
-	lock  *os.File
-	limit int64 // bytes; 0: what the file system has free
+	root    *os.Root
+	lock    *os.File
+	journal *Journal
+	limit   int64 // bytes; 0: what the file system has free
 
 	mu     sync.Mutex
 	byName map[Name]*Staged // guarded by mu, like all below
@@ -119,23 +121,43 @@ func (s *Stage) Close() error {
 		return nil
 	}
 	err := s.root.Close()
+	if s.journal != nil {
+		err = errors.Join(err, s.journal.Close())
+	}
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 	}
 	return err
 }
 
-// Leftovers returns the paths of data files that an earlier mount left behind.
-func (s *Stage) Leftovers() ([]string, error) {
+// strays returns the paths of data files that this mount has neither made nor
+// taken up nor kept. Empty ones are removed.
+func (s *Stage) strays() ([]string, error) {
 	files, err := fs.ReadDir(s.root.FS(), "data")
 	if err != nil {
 		return nil, fmt.Errorf("stage directory %s: %w", s.root.Name(), err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var paths []string
 	for _, f := range files {
-		paths = append(paths, s.root.Name()+"/data/"+f.Name())
+		path := "data/" + f.Name()
+		if _, known := s.files[path]; known {
+			continue
+		}
+		if info, err := f.Info(); err == nil && info.Size() == 0 && s.root.Remove(path) == nil {
+			continue
+		}
+		paths = append(paths, s.root.Name()+"/"+path)
 	}
 	return paths, nil
+}
+
+// adopt takes up a data file of an earlier mount.
+func (s *Stage) adopt(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[path] = false
 }
 
 // Of returns what is staged under n, or nil.

@@ -152,7 +152,7 @@ func withTinyFileSystem(t *testing.T, f func(dir string)) {
 	}
 }
 
-func TestLeftoversAreListed(t *testing.T) {
+func TestStrayDataFilesAreNamedAndEmptyOnesRemoved(t *testing.T) {
 	dir := t.TempDir()
 	s, err := openStage(dir, "source", 0)
 	if err != nil {
@@ -162,13 +162,20 @@ func TestLeftoversAreListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := f.WriteString("x"); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if f, _, err = s.create(); err != nil {
+		t.Fatal(err)
+	}
 	f.Close()
 	s.Close()
 	if s, err = openStage(dir, "source", 0); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	left, err := s.Leftovers()
+	left, err := s.strays()
 	if want := filepath.Join(dir, "source", path); err != nil || len(left) != 1 || left[0] != want {
 		t.Errorf("got %q %v, want %q", left, err, want)
 	}

@@ -41,6 +41,10 @@ type Staged struct {
 	running     *commit       // nil: none
 	isBehind    bool          // commitBehind looks after it
 	aside       error         // not nil: given up for this reason; only the local bytes are left
+	isLate      bool          // its commits are not part of a close: others may have come first
+	upload      string        // id of the multipart upload that is under way
+	noted       State         // what the journal says
+	notedAt     time.Time
 }
 
 // StageOptions says what a new Staged starts from.
@@ -88,7 +92,8 @@ func (c *Cache) stageAnew(n Name, o StageOptions) error {
 		s.touchLocked(true)
 	}
 	if c.stage.putNew(n, s) != s {
-		s.removeFile()
+		s.unlinked = true // nobody else has it
+		s.discardIfIdle()
 		return nil
 	}
 	if o.Base.Kind != File {
@@ -171,6 +176,9 @@ func (s *Staged) discardIfIdle() {
 	}
 	s.unlinked = true                       // nobody takes it up again
 	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
+	if s.noted != "" && s.noted != StateDone {
+		s.noteLocked(StateDone, nil)
+	}
 	s.removeFile()
 }
 
@@ -183,6 +191,10 @@ func (s *Staged) removeFile() {
 	}
 }
 
+// noteInterval is how old the journal's idea of a file that is being written
+// may be: what was written since its last record is lost in a crash.
+const noteInterval = time.Second
+
 // touchLocked notes a change.
 func (s *Staged) touchLocked(data bool) {
 	s.changes++
@@ -191,6 +203,12 @@ func (s *Staged) touchLocked(data bool) {
 	if data {
 		s.dataChanges = s.changes
 		s.attr.Mtime = now
+	}
+	if s.unlinked {
+		return
+	}
+	if s.noted != StateOpen || now.Sub(s.notedAt) > noteInterval {
+		s.noteLocked(StateOpen, nil)
 	}
 }
 

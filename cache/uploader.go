@@ -35,6 +35,11 @@ func (c *Cache) send(ctx context.Context, snap *snapshot) (remote.Object, error)
 	if snap.size > MaxFileSize {
 		return remote.Object{}, remote.ErrTooLarge
 	}
+	if snap.isLate {
+		if now, err := c.comeLate(ctx, snap); now.Path.Key != "" || err != nil {
+			return now, err
+		}
+	}
 	if !snap.dataChanged {
 		return c.replaceMeta(ctx, snap.object, snap.meta, snap.contentType)
 	}
@@ -96,6 +101,7 @@ func (c *Cache) putParts(ctx context.Context, p remote.Path, snap *snapshot, par
 	if err != nil {
 		return remote.Object{}, err
 	}
+	snap.s.noteUpload(up.ID())
 	stored, err := c.sendParts(ctx, up, snap, parts)
 	if err != nil {
 		c.abort(ctx, up)

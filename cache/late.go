@@ -1,0 +1,70 @@
+package cache
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+
+	"ncloudfs/remote"
+)
+
+// comeLate looks at the object before a commit that is not part of a close:
+// others may have come first, or an earlier try of ours whose answer was lost.
+// It returns the object if that is already ours, nothing where the bucket still
+// has what the file started from, else remote.ErrChanged.
+func (c *Cache) comeLate(ctx context.Context, snap *snapshot) (remote.Object, error) {
+	p := c.path(c.keyOf(snap.name))
+	now, err := c.client.Head(ctx, p)
+	expected := snap.object.Path.Key != ""
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !expected:
+		return remote.Object{}, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return remote.Object{}, fmt.Errorf("removed elsewhere before its upload: %w", remote.ErrChanged)
+	case err != nil:
+		return remote.Object{}, err
+	case expected && now.ETag == snap.object.ETag:
+		return remote.Object{}, nil
+	}
+	if ours, err := c.isOurs(ctx, snap, now); err != nil || ours {
+		return now, err
+	}
+	return remote.Object{}, fmt.Errorf("written elsewhere before its upload: %w", remote.ErrChanged)
+}
+
+// isOurs reports whether now holds just the bytes of the snapshot, cut into
+// parts as we cut them.
+func (c *Cache) isOurs(ctx context.Context, snap *snapshot, now remote.Object) (bool, error) {
+	if now.Size != snap.size {
+		return false, nil
+	}
+	parts := plan(snap.size, c.partSize)
+	if parts == nil {
+		sum := md5.New()
+		err := snap.hash(ctx, sum, 0, snap.size)
+		return now.ETag == remote.ETag(hex.EncodeToString(sum.Sum(nil))), err
+	}
+	all := md5.New()
+	for _, p := range parts {
+		sum := md5.New()
+		if err := snap.hash(ctx, sum, p.off, p.size); err != nil {
+			return false, err
+		}
+		all.Write(sum.Sum(nil))
+	}
+	return now.ETag == remote.ETag(fmt.Sprintf("%x-%d", all.Sum(nil), len(parts))), nil
+}
+
+// hash adds a range of the snapshot to sum.
+func (s *snapshot) hash(ctx context.Context, sum hash.Hash, off, size int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, err := io.Copy(sum, io.NewSectionReader(s, off, size))
+	return err
+}

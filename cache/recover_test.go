@@ -1,0 +1,197 @@
+package cache
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ncloudfs/remote"
+	"ncloudfs/remote/emulator"
+)
+
+// crash opens the cache anew on what the stage directory holds at this moment,
+// as after a kill -9.
+func (m *mounted) crash() {
+	m.t.Helper()
+	dir := m.t.TempDir()
+	source := filepath.Base(m.stage.root.Name())
+	if err := os.CopyFS(filepath.Join(dir, source), m.stage.root.FS()); err != nil {
+		m.t.Fatal(err)
+	}
+	m.Cache = m.open(Options{StageDir: dir})
+}
+
+func TestRefusedUploadIsTakenUpAfterACrash(t *testing.T) {
+	m := mount(t, Options{})
+	want := random("a", 100_000)
+	s := m.overwrite("d/a")
+	defer s.Release()
+	s.SetAttr(setMode(0o100640))
+	m.write(s, want, 5)
+	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
+	if err := s.Commit(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	m.crash()
+	e := m.stat("d/a")
+	if e.Staged == nil || e.Object.Size != int64(len(want))+5 || e.Attr.Mode != 0o100640 {
+		t.Fatalf("shown: %+v", e)
+	}
+	again := m.edit("d/a")
+	m.checkStaged(again, append(make([]byte, 5), want...))
+	again.Release()
+	repair()
+	m.checkStageEmpty()
+	m.checkObject("d/a", append(make([]byte, 5), want...))
+}
+
+func TestEditIsTakenUpWithItsBase(t *testing.T) {
+	m := mount(t, Options{})
+	want := random("base", 50_000)
+	m.put("a", want)
+	s := m.edit("a")
+	defer s.Release()
+	m.write(s, []byte("edited"), 20_000)
+	copy(want[20_000:], "edited")
+	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
+	if err := s.Commit(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	m.crash()
+	repair()
+	m.checkStageEmpty()
+	m.checkObject("a", want)
+}
+
+func TestFileThatWasNotClosedIsKeptButNotShown(t *testing.T) {
+	m := mount(t, Options{})
+	s := m.overwrite("a")
+	defer s.Release()
+	m.write(s, []byte("half"), 0)
+	m.crash()
+	m.checkKind("a", Absent)
+	left, err := dataFiles(m.stage.root.Name())
+	if err != nil || len(left) != 1 {
+		t.Fatalf("kept: %q %v", left, err)
+	}
+	checkFile(t, left[0], "half")
+}
+
+func TestUploadThatArrivedIsNotSentAgain(t *testing.T) {
+	for name, size := range map[string]int64{"whole": 1000, "in parts": 20 << 20} {
+		t.Run(name, func(t *testing.T) {
+			m := mount(t, Options{})
+			s := m.overwrite("a")
+			defer s.Release()
+			m.write(s, random("a", size), 0)
+			repair := m.server.Faults().Add(emulator.Fault{KeyPrefix: "a", Effect: emulator.Refuse, Code: "AccessDenied"})
+			if err := s.Commit(t.Context()); err == nil {
+				t.Fatal("no error")
+			}
+			repair()
+			m.create("elsewhere", random("a", size)) // the same bytes in the same parts
+			if _, err := m.other.Copy(t.Context(), m.path("a"), m.path("elsewhere"), remote.CopyOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			etag := m.head("a").ETag
+			m.server.ResetCounts()
+			m.crash()
+			m.checkStageEmpty()
+			if m.head("a").ETag != etag {
+				t.Error("sent again")
+			}
+			if got := m.server.Counts(); got[emulator.OpPutObject]+got[emulator.OpUploadPart] != 0 {
+				t.Errorf("requests %v", got)
+			}
+		})
+	}
+}
+
+func TestLateUploadDoesNotReplaceWhatOthersWrote(t *testing.T) {
+	m := mount(t, Options{})
+	s := m.overwrite("a")
+	defer s.Release()
+	m.write(s, []byte("mine"), 0)
+	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Count: 1, Effect: emulator.Refuse, Code: "AccessDenied"})
+	if err := s.Commit(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	repair()
+	m.put("a", []byte("theirs"))
+	m.crash()
+	eventually(t, "it is set aside", func() bool { return m.stage.Of("a") == nil })
+	m.checkObject("a", []byte("theirs"))
+	left, err := dataFiles(m.stage.root.Name())
+	if err != nil || len(left) != 1 {
+		t.Fatalf("kept: %q %v", left, err)
+	}
+	checkFile(t, left[0], "mine")
+}
+
+func TestUploadInPartsIsEndedAfterACrash(t *testing.T) {
+	m := mount(t, Options{})
+	want := random("large", 20<<20)
+	s := m.overwrite("large")
+	defer s.Release()
+	m.write(s, want, 0)
+	release := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpUploadPart, Effect: emulator.StallHeader, Count: 3})
+	m.server.ResetCounts()
+	go s.Commit(t.Context()) // it ends with the first mount
+	m.until(emulator.OpUploadPart, 3)
+	first := m.Cache
+	m.crash()
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	release()
+	m.checkStageEmpty()
+	m.checkObject("large", want)
+	eventually(t, "no upload is left", func() bool {
+		for range m.other.Uploads(t.Context(), "bucket", "") {
+			return false
+		}
+		return true
+	})
+}
+
+func TestRemovedFileStaysRemovedAfterACrash(t *testing.T) {
+	m := mount(t, Options{})
+	s := m.overwrite("a")
+	defer s.Release()
+	m.write(s, []byte("content"), 0)
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Count: 1, Effect: emulator.Refuse, Code: "AccessDenied"})
+	if err := s.Commit(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	m.remove("a")
+	m.crash()
+	m.checkKind("a", Absent)
+	m.checkObject("a", nil)
+}
+
+func TestShortDataFileIsReportedAndKept(t *testing.T) {
+	m := mount(t, Options{})
+	for _, name := range []Name{"a", "b"} {
+		s := m.overwrite(name)
+		defer s.Release()
+		m.write(s, []byte("content of "+name), 0)
+		m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Count: 1, Effect: emulator.Refuse, Code: "AccessDenied"})
+		if err := s.Commit(t.Context()); err == nil {
+			t.Fatal("no error")
+		}
+		if name == "a" {
+			if err := s.file.Truncate(3); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	m.crash()
+	eventually(t, "the other one is uploaded", func() bool { return m.head("b").ETag != "" })
+	m.checkKind("a", Absent)
+	m.checkObject("a", nil)
+	left, err := dataFiles(m.stage.root.Name())
+	if err != nil || len(left) != 1 || !strings.HasPrefix(left[0], m.stage.root.Name()) {
+		t.Errorf("kept: %q %v", left, err)
+	}
+}
