@@ -125,7 +125,7 @@ func (p *program) serve(ctx context.Context, mounted *fs.Mount, local *cache.Cac
 		err = mounted.Unmount(p.force)
 	}
 	if err = errors.Join(err, local.Close()); err != nil {
-		return fmt.Errorf("unmounted, but not everything is in the bucket, copies stay in the stage directory: %w", err)
+		return fmt.Errorf("at the end of the mount: %w", err)
 	}
 	p.log.Info("unmounted")
 	return nil

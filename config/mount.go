@@ -92,6 +92,9 @@ func (p *parsed) checkCredentials() error {
 
 // mount completes what a mount needs and checks what contradicts.
 func (p *parsed) mount(source Source, mountpoint string, lookup func(string) (string, bool)) (*Mount, error) {
+	if mountpoint == "" {
+		return nil, errors.New("MOUNTPOINT is empty: name a directory")
+	}
 	mountpoint, err := filepath.Abs(mountpoint)
 	if err != nil {
 		return nil, fmt.Errorf("mount point: %w", err)
@@ -116,10 +119,23 @@ func (p *parsed) mount(source Source, mountpoint string, lookup func(string) (st
 	default:
 		m.Cache.StageDir = filepath.Join(state, "stage")
 	}
+	if isBelow(m.Cache.StageDir, mountpoint) {
+		return nil, fmt.Errorf("the stage directory %s is below the mount point: choose another --stage-dir", m.Cache.StageDir)
+	}
 	m.Cache.Bucket, m.Cache.Prefix, m.Cache.ReadOnly = source.Bucket, source.Prefix, p.readOnly
 	m.FS.Source, m.FS.ReadOnly = source.String(), p.readOnly
 	m.FS.Debug = p.log.Level <= slog.LevelDebug
 	return m, nil
+}
+
+// isBelow reports whether path is dir or below it, by their names.
+func isBelow(path, dir string) bool {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return false // it is found out when it is used
+	}
+	rel, err := filepath.Rel(dir, abs)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 func (p *parsed) demoDirectory(m *Mount) string {

@@ -27,7 +27,7 @@ func (f *mountFlags) add(list string) error {
 func (f *mountFlags) addItem(name, value string, hasValue bool) error {
 	where := "-o " + name
 	switch {
-	case name == "" || isForMount(name):
+	case name == "" && !hasValue || isForMount(name):
 		return nil
 	case isRefused(name):
 		return fmt.Errorf("%s is not supported: leave it out", where)

@@ -39,7 +39,7 @@ func CheckMountpoint(mountpoint string) error {
 		return fmt.Errorf("mount point %s: %w", mountpoint, err)
 	}
 	if len(entries) > 0 {
-		return fmt.Errorf("mount point %s is not empty: its %d entries would be hidden; choose an empty directory", mountpoint, len(entries))
+		return fmt.Errorf("mount point %s is not empty: what is in it would be hidden; choose an empty directory", mountpoint)
 	}
 	return nil
 }
