@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"time"
 	"strings"
 
 	"ncloudfs/cache"
@@ -67,7 +68,7 @@ func (p *program) run(ctx context.Context, args []string) error {
 			}
 			return p.mount(ctx, m, "")
 		},
-		Umount:     func(ctx context.Context, u *config.Umount) error { return fs.Unmount(ctx, u.Mountpoint) },
+		Umount:     umount,
 		Demo:       p.demo,
 		Doctor:     runDoctor,
 		BucketList: listBuckets,
@@ -186,4 +187,13 @@ func buildVersion() string {
 		return "(unknown)"
 	}
 	return info.Main.Version
+}
+
+// umount unmounts, and says so when that takes a while.
+func umount(ctx context.Context, u *config.Umount) error {
+	slow := time.AfterFunc(2*time.Second, func() {
+		fmt.Fprintln(os.Stderr, "ncloudfs: waiting for uploads; Ctrl-C ends the wait, not the uploads")
+	})
+	defer slow.Stop()
+	return fs.Unmount(ctx, u.Mountpoint)
 }

@@ -64,7 +64,7 @@ func unusable(dir string, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		err = fmt.Errorf("%w: make room there, or choose another --stage-dir", err)
-	case errors.Is(err, unix.EROFS), errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOTDIR):
+	case errors.Is(err, unix.EROFS), errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOTDIR), errors.Is(err, fs.ErrNotExist):
 		err = fmt.Errorf("%w: choose another --stage-dir, or mount --read-only", err)
 	}
 	return fmt.Errorf("stage directory %s: %w", dir, err)

@@ -135,8 +135,8 @@ func (s *Staged) Retain() bool {
 	return true
 }
 
-// Release ends one use; that of nil is none. After the last, a clean file leaves the stage, and a
-// dirty one is uploaded behind.
+// Release ends one use; that of nil is none. After the last, a clean file
+// leaves the stage, and a dirty one is uploaded behind.
 func (s *Staged) Release() {
 	if s == nil {
 		return
