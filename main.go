@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
-	"time"
 	"strings"
+	"time"
 
 	"ncloudfs/cache"
 	"ncloudfs/config"
