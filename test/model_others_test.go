@@ -95,7 +95,11 @@ func (r *tree) becomes(t *rapid.T, name string, content *string) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
-		if !await(patience, func() bool { _, err := r.mount.lstat(name); return errors.Is(err, unix.ENOENT) }) {
+		if !await(patience, func() bool { // below it: for the TTL the kernel believes that it is a file
+			_, err := r.mount.lstat(name)
+			_, below := r.mount.lstat(name + "/below")
+			return errors.Is(err, unix.ENOENT) && errors.Is(below, unix.ENOENT)
+		}) {
 			t.Fatalf("%q was removed elsewhere and does not go away", name)
 		}
 		return
