@@ -110,6 +110,10 @@ func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
 	snap.ctx, snap.name = ctx, name
 	snap.contentType = cmp.Or(snap.contentType, typeByName(c.keyOf(name)))
 	run.upTo = snap.changes
+	if moved, err := c.finishMove(ctx, snap); moved || err != nil {
+		run.upTo = 0 // there is more to do, under the new name
+		return err
+	}
 	o, err := c.send(ctx, snap)
 	if remote.CodeOf(err) == remote.NoSuchKey {
 		err = fmt.Errorf("removed elsewhere while it was edited: %w: %w", remote.ErrChanged, err)
@@ -148,6 +152,7 @@ type snapshot struct {
 	changes     uint64
 	dataChanged bool
 	isLate      bool
+	movingTo    Name
 	object      remote.Object
 	meta        remote.Meta
 	contentType string
@@ -165,7 +170,7 @@ func (s *Staged) snapshot() (*snapshot, bool) {
 	}
 	s.wasSent = true
 	s.noteLocked(StateReady, nil)
-	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: s.isLate,
+	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: s.isLate, movingTo: s.movingTo,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
 		meta:        s.attr.Meta(s.meta), contentType: s.contentType}
 	return snap, true

@@ -37,6 +37,31 @@ func (c *Cache) comeLate(ctx context.Context, snap *snapshot) (remote.Object, er
 	return remote.Object{}, fmt.Errorf("written elsewhere before its upload: %w", remote.ErrChanged)
 }
 
+// finishMove completes a rename that a crash cut short after it had moved the
+// object, so that the file is uploaded under its new name. False: it had not.
+func (c *Cache) finishMove(ctx context.Context, snap *snapshot) (bool, error) {
+	if !snap.isLate || snap.movingTo == "" {
+		return false, nil
+	}
+	_, err := c.client.Head(ctx, c.path(c.keyOf(snap.name)))
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	now, err := c.client.Head(ctx, c.path(c.keyOf(snap.movingTo)))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case now.ETag != snap.object.ETag:
+		return false, nil
+	}
+	c.dirs.Changed(snap.movingTo, Entry{Kind: File, Object: now})
+	snap.s.rename(snap.name, snap.movingTo, Move{snap.object, now})
+	c.dirs.Changed(snap.name, Entry{Kind: Absent})
+	return true, nil
+}
+
 // isOurs reports whether now holds just the bytes of the snapshot, cut into
 // parts as we cut them.
 func (c *Cache) isOurs(ctx context.Context, snap *snapshot, now remote.Object) (bool, error) {

@@ -28,6 +28,7 @@ type Record struct {
 	At    time.Time `json:"at"`
 
 	Key         []byte          `json:"key,omitempty"` // base64 in JSON: keys are any bytes
+	To          []byte          `json:"to,omitempty"`  // a rename was about to move the object there
 	Size        int64           `json:"size,omitempty"`
 	Local       []extent        `json:"local,omitempty"`
 	Base        *recordedObject `json:"base,omitempty"` // shows through where nothing is local

@@ -48,6 +48,7 @@ func (c *Cache) takeUp(r Record) error {
 	if r.DataChanged {
 		s.dataChanges = s.changes
 	}
+	s.movingTo = Name(strings.TrimPrefix(string(r.To), c.prefix))
 	_ = c.stage.reserve(s.local.Bytes()) // over a limit that was lowered, too
 	if c.stage.putNew(name, s) != s {
 		file.Close()

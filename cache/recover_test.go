@@ -195,3 +195,28 @@ func TestShortDataFileIsReportedAndKept(t *testing.T) {
 		t.Errorf("kept: %q %v", left, err)
 	}
 }
+
+func TestRenameThatACrashCutShortIsCompleted(t *testing.T) {
+	m := mount(t, Options{})
+	want := random("base", 50_000)
+	m.put("a", want)
+	s := m.edit("a")
+	defer s.Release()
+	m.write(s, []byte("edited"), 20_000)
+	copy(want[20_000:], "edited")
+	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
+	if err := s.Commit(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	s.noteMove("b") // as Rename does before it asks for anything
+	if _, err := m.moveObject(t.Context(), "a", "b"); err != nil {
+		t.Fatal(err)
+	}
+	m.crash()
+	repair()
+	m.checkStageEmpty()
+	m.checkObject("b", want)
+	m.checkObject("a", nil)
+	m.checkKind("b", File)
+	m.checkKind("a", Absent)
+}

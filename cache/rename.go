@@ -29,11 +29,13 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	defer release()
 	s := c.stage.take(from)
 	defer func() { s.Release() }() // not to leave the stage meanwhile
+	s.noteMove(to)
 	m, err := c.moveObject(ctx, from, to)
 	if err == nil && m.isEmpty() && s != nil && s.mayExist() {
 		err = c.client.Delete(ctx, c.path(c.keyOf(from))) // what an upload with a lost answer left
 	}
 	if err != nil {
+		s.noteMove("")
 		c.dirs.Forget(to) // perhaps overwritten
 		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
@@ -143,7 +145,7 @@ func (s *Staged) rename(from, to Name, m Move) {
 		return // it has just left the stage
 	}
 	s.c.stage.move(from, to, s)
-	s.name = to
+	s.name, s.movingTo = to, ""
 	s.wasSent = true // an older object may have the new name
 	defer func() {
 		if s.dirtyLocked() {
@@ -193,8 +195,15 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 			s.Release()
 		}
 	}()
+	for _, s := range staged {
+		name, _ := s.Name()
+		s.noteMove(name.Rebase(from, to))
+	}
 	moved, err := c.moveTree(ctx, from, to, hasMarker)
 	if err != nil {
+		for _, s := range staged {
+			s.noteMove("")
+		}
 		c.dirs.ForgetTree(to)
 		c.dirs.Forget(to) // perhaps there is something now
 		return nil, fmt.Errorf("rename directory %q to %q: %w", from, to, err)

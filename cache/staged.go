@@ -43,6 +43,7 @@ type Staged struct {
 	aside       error         // not nil: given up for this reason; only the local bytes are left
 	isLate      bool          // its commits are not part of a close: others may have come first
 	upload      string        // id of the multipart upload that is under way
+	movingTo    Name          // where a rename is moving the object; empty: none is
 	noted       State         // what the journal says
 	notedAt     time.Time
 }

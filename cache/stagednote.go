@@ -27,6 +27,9 @@ func (s *Staged) noteLocked(state State, failure error) uint64 {
 
 func (s *Staged) describeLocked(r *Record) {
 	r.Key = []byte(s.c.keyOf(s.name))
+	if s.movingTo != "" {
+		r.To = []byte(s.c.keyOf(s.movingTo))
+	}
 	r.Size = s.size
 	r.Local = s.local.list
 	r.Base, r.BaseEnd = recordObject(s.base), s.baseEnd
@@ -34,6 +37,23 @@ func (s *Staged) describeLocked(r *Record) {
 	r.DataChanged = s.dataChanges > s.committed || s.object.Path.Key == ""
 	r.Meta, r.ContentType = s.attr.Meta(s.meta), s.contentType
 	r.Upload = s.upload
+}
+
+// noteMove records where a rename is about to move the object, or with an empty
+// name that it has not: after a crash in between, that is where to look.
+func (s *Staged) noteMove(to Name) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.movingTo == to || !s.dirtyLocked() && to != "" {
+		return
+	}
+	s.movingTo = to
+	if s.dirtyLocked() {
+		s.noteLocked(s.noted, nil)
+	}
 }
 
 // noteFailure makes sure, before a failed close returns, that the local bytes
