@@ -18,7 +18,7 @@ type killedFile struct {
 	before []string // what it may have now, since the last upload failed; nil: that did not
 
 	isUnclosed bool   // changed, and its close has not returned success or failure
-	lastData   string // of the last write(2) that returned since the open, which is at lastAt
+	lastData   string // written at lastAt by the last call, if that returned
 	lastAt     int64
 }
 
@@ -40,7 +40,7 @@ func (f *killedFile) failed(content string) {
 // touched notes that a change is tried that no close follows yet. After a
 // failed upload the next try may take it along, or be given up for it.
 func (f *killedFile) touched(content string) {
-	f.isUnclosed = true
+	f.isUnclosed, f.lastData = true, ""
 	if f.before != nil {
 		f.may = slices.Concat(f.may, f.before, []string{content})
 	}

@@ -147,8 +147,12 @@ func (k *killTest) check(t *testing.T, last *mounted) {
 		w.check(t, bucket)
 		for name, f := range w.files {
 			if f.isUnclosed && f.lastData != "" && !holds(bucket[name], f) && !holds(kept[name], f) {
-				t.Errorf("%s, which was not closed, is neither kept nor in the bucket", name)
+				t.Errorf("%s, which was not closed, is neither kept, %s, nor in the bucket, %s: written was %s at %d",
+					name, brief(kept[name]), brief(bucket[name]), brief(f.lastData), f.lastAt)
 			}
+		}
+		if t.Failed() {
+			t.Logf("writer %d ended with\n%s", w.id, strings.Join(w.calls[max(0, len(w.calls)-30):], "\n"))
 		}
 		w.restart(bucket)
 	}

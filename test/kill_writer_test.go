@@ -1,6 +1,7 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -25,6 +26,7 @@ type killWriter struct {
 	mayFail  bool            // uploads, because of a fault
 	open     map[string]bool // files that stay open
 	finished bool            // by the kill, or an error that should not be
+	calls    []string        // of this round, and what they returned
 }
 
 func newKillWriter(id int) *killWriter {
@@ -36,7 +38,7 @@ func newKillWriter(id int) *killWriter {
 }
 
 func (w *killWriter) run() {
-	w.open, w.finished = map[string]bool{}, false
+	w.open, w.finished, w.calls = map[string]bool{}, false, nil
 	for !w.finished {
 		w.step()
 	}
@@ -45,6 +47,7 @@ func (w *killWriter) run() {
 // went reports whether a call succeeded. An error while the daemon lives is
 // one of the test.
 func (w *killWriter) went(call string, err error) bool {
+	w.note(call, err)
 	if err == nil {
 		return true
 	}
@@ -53,6 +56,10 @@ func (w *killWriter) went(call string, err error) bool {
 		w.t.Errorf("%s: %v", call, err)
 	}
 	return false
+}
+
+func (w *killWriter) note(call string, err error) {
+	w.calls = append(w.calls, fmt.Sprintf("%s: %v", call, err))
 }
 
 // name is one of a file that is not open.
@@ -135,7 +142,6 @@ func (w *killWriter) write(name string, o *file, content string, flags int) (str
 	if w.r.IntN(10) == 0 && len(content) > 0 {
 		content = content[:at]
 		f.touched(content)
-		f.lastData, f.lastAt = "", 0
 		return content, w.went("truncate "+name, o.ftruncate(int64(at)))
 	}
 	if flags&unix.O_APPEND != 0 || content == "" {
@@ -171,8 +177,10 @@ func (w *killWriter) save(name, content, call string, do func() error) bool {
 	switch {
 	case err == nil:
 		f.stored(content)
-	case w.mayFail && !w.killed.Load():
+		w.note(call+" "+name, err)
+	case w.mayFail && !w.killed.Load() && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EIO)):
 		f.failed(content)
+		w.note(call+" "+name, err)
 	default:
 		return w.went(call+" "+name, err)
 	}
