@@ -3,6 +3,7 @@ package test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -150,11 +151,12 @@ func (w *killWriter) write(name string, o *file, content string, flags int) (str
 	data := w.data(content == "" && f.before == nil)
 	content = content[:at] + data + content[min(len(content), at+len(data)):]
 	f.touched(content)
-	if _, err := o.pwrite(data, int64(at)); !w.went("write "+name, err) {
-		return content, false
+	n, err := o.pwrite(data, int64(at))
+	if err == nil && n < len(data) {
+		err = io.ErrShortWrite // the rest came too late
 	}
-	f.lastData, f.lastAt = data, int64(at)
-	return content, true
+	f.lastData, f.lastAt = data[:max(n, 0)], int64(at)
+	return content, w.went("write "+name, err)
 }
 
 // data is what no other write writes; a large one at times, which is uploaded
