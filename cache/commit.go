@@ -31,15 +31,15 @@ func (s *Staged) Commit(ctx context.Context) error {
 		return aside
 	}
 	for {
-		run := s.startCommit(want)
+		run, isNew := s.startCommit(want)
 		if run == nil {
 			return nil
 		}
 		select {
 		case <-run.done:
-			if run.err != nil || run.upTo >= want {
+			if run.upTo >= want || isNew && run.err != nil {
 				return run.err
-			}
+			} // else it did not hold all that it should: the next one will
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -48,20 +48,20 @@ func (s *Staged) Commit(ctx context.Context) error {
 
 // startCommit returns the running commit, or a new one, or nil when nothing up
 // to want is missing. While a removal waits, what it returns is the end of that.
-func (s *Staged) startCommit(want uint64) *commit {
+func (s *Staged) startCommit(want uint64) (run *commit, isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unlinked || s.committed >= want {
-		return nil
+		return nil, false
 	}
 	if s.running != nil {
-		return s.running
+		return s.running, false
 	}
 	if s.pause != nil {
-		return s.pause
+		return s.pause, false
 	}
 	ctx, cancel := context.WithCancel(s.c.ctx)
-	run := &commit{cancel: cancel, done: make(chan struct{})}
+	run = &commit{cancel: cancel, done: make(chan struct{})}
 	s.running = run
 	s.c.commits.Go(func() {
 		defer cancel()
@@ -74,7 +74,7 @@ func (s *Staged) startCommit(want uint64) *commit {
 		close(run.done)
 		s.discardIfIdle()
 	})
-	return run
+	return run, true
 }
 
 // uploadSafely is upload, with a panic as an error: one file must not take the
@@ -121,7 +121,7 @@ func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
 	if err != nil {
 		return fmt.Errorf("upload %q: %w", name, err)
 	}
-	c.orphans.drop(o.Path)
+	c.dropOrphan(o.Path)
 	c.known.Learn(o, true)
 	if s.committedTo(snap, o) {
 		c.dirs.Changed(name, Entry{Kind: File, Object: o})
@@ -153,6 +153,8 @@ type snapshot struct {
 	dataChanged bool
 	isLate      bool
 	movingTo    Name
+	sending     remote.ETag
+	replacing   remote.Object
 	object      remote.Object
 	meta        remote.Meta
 	contentType string
@@ -170,7 +172,7 @@ func (s *Staged) snapshot() (*snapshot, bool) {
 	}
 	s.wasSent = true
 	s.noteLocked(StateReady, nil)
-	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: s.isLate, movingTo: s.movingTo,
+	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: s.isLate, movingTo: s.movingTo, sending: s.sendingLocked(), replacing: s.replacing,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
 		meta:        s.attr.Meta(s.meta), contentType: s.contentType}
 	return snap, true
@@ -184,7 +186,7 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object) bool {
 	s.object = o
 	s.isOwed = false
 	s.committed = max(s.committed, snap.changes)
-	s.upload, s.isLate = "", false
+	s.upload, s.isLate, s.sending, s.replacing = "", false, "", remote.Object{}
 	s.c.rebaseLocked(s, o)
 	switch {
 	case s.unlinked:
@@ -206,15 +208,21 @@ func (c *Cache) rebaseLocked(s *Staged, o remote.Object) {
 	s.base = o
 }
 
+// Waits before what failed behind an operation is tried again, doubled from one
+// to the other.
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
 // commitBehind uploads a file whose last handle is closed, again and again
 // until it is in the bucket, the mount ends, or trying is of no use.
 func (c *Cache) commitBehind(s *Staged) {
-	const first, last = time.Second, time.Minute
 	defer s.endBehind()
 	s.mu.Lock()
 	s.isLate = true
 	s.mu.Unlock()
-	for wait := first; ; wait = min(2*wait, last) {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		err := s.Commit(c.ctx)
 		switch {
 		case err == nil && !s.Dirty():

@@ -70,7 +70,7 @@ func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 		return fmt.Errorf("create %q: %w", n, err)
 	}
 	o.Path, o.Size, o.Meta, o.ContentType, o.HasMeta = p, int64(len(body)), meta, contentType, true
-	c.orphans.drop(p)
+	c.dropOrphan(p)
 	c.blocks.Store(versionOf(o), body)
 	c.known.Learn(o, true)
 	c.dirs.Changed(n, Entry{Kind: File, Object: o})

@@ -50,6 +50,7 @@ type Journal struct {
 	mu    sync.Mutex
 	log   *frameLog         // guarded by mu, like all below
 	live  map[string]Record // by ID, without those that are done
+	done  map[string]Record // those whose data file may still be there
 	seq   uint64            // of the last record
 	stale int64             // bytes of records that others have replaced
 
@@ -63,7 +64,7 @@ const journalName = "journal"
 // openJournal reads or begins the journal in dir. Damaged frames are skipped
 // and returned as problems; what they said is lost, not what stands after them.
 func openJournal(dir *os.Root, s source) (*Journal, []error, error) {
-	j := &Journal{dir: dir, source: s, live: map[string]Record{}}
+	j := &Journal{dir: dir, source: s, live: map[string]Record{}, done: map[string]Record{}}
 	f, err := dir.OpenFile(journalName, os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, nil, j.compact()
@@ -113,16 +114,30 @@ func (j *Journal) replay(frames [][]byte, path string) error {
 
 // takeLocked makes r the last word on its file.
 func (j *Journal) takeLocked(r Record, size int64) {
-	if old, ok := j.live[r.ID]; ok {
-		j.stale += old.size
-	}
+	j.stale += j.live[r.ID].size + j.done[r.ID].size
 	r.size = size
+	delete(j.live, r.ID)
+	delete(j.done, r.ID)
 	if r.State == StateDone {
-		j.stale += size
-		delete(j.live, r.ID)
-		return
+		j.done[r.ID] = r
+	} else {
+		j.live[r.ID] = r
 	}
-	j.live[r.ID] = r
+}
+
+// Forget drops a record that is done, once the data file is gone.
+func (j *Journal) Forget(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stale += j.done[id].size
+	delete(j.done, id)
+}
+
+// Done returns the IDs of the files that are done and not forgotten.
+func (j *Journal) Done() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Sorted(maps.Keys(j.done))
 }
 
 // Append writes r, which is then in the file but not yet safe from a power
@@ -183,14 +198,16 @@ func (j *Journal) writeAll(log *frameLog) error {
 	if err == nil {
 		err = log.append(frame)
 	}
-	for id, r := range j.live {
-		if err != nil {
-			return err
-		}
-		if frame, err = json.Marshal(r); err == nil {
-			err = log.append(frame)
-			r.size = int64(len(frame))
-			j.live[id] = r
+	for _, records := range []map[string]Record{j.live, j.done} {
+		for id, r := range records {
+			if err != nil {
+				return err
+			}
+			if frame, err = json.Marshal(r); err == nil {
+				err = log.append(frame)
+				r.size = int64(len(frame))
+				records[id] = r
+			}
 		}
 	}
 	return err

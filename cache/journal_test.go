@@ -157,6 +157,7 @@ func TestJournalStaysSmall(t *testing.T) {
 	appendAll(t, j, aRecord("kept", StateFailed))
 	for i := range 20_000 {
 		appendAll(t, j, aRecord(fmt.Sprint(i), StateReady), aRecord(fmt.Sprint(i), StateDone))
+		j.Forget(fmt.Sprint(i))
 	}
 	info, err := os.Stat(dir + "/journal")
 	if err != nil || info.Size() > 2*compactAbove+2*spaceStep {

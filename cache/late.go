@@ -20,7 +20,11 @@ import (
 func (c *Cache) comeLate(ctx context.Context, snap *snapshot) (remote.Object, error) {
 	p := c.path(c.keyOf(snap.name))
 	now, err := c.client.Head(ctx, p)
-	expected := snap.object.Path.Key != ""
+	before := snap.object
+	if before.Path.Key == "" {
+		before = snap.replacing
+	}
+	expected := before.Path.Key != ""
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !expected:
 		return remote.Object{}, nil
@@ -28,8 +32,10 @@ func (c *Cache) comeLate(ctx context.Context, snap *snapshot) (remote.Object, er
 		return remote.Object{}, fmt.Errorf("removed elsewhere before its upload: %w", remote.ErrChanged)
 	case err != nil:
 		return remote.Object{}, err
-	case expected && now.ETag == snap.object.ETag:
+	case expected && now.ETag == before.ETag:
 		return remote.Object{}, nil
+	case snap.sending != "" && now.ETag == snap.sending && now.Size == snap.size:
+		return now, nil
 	}
 	if ours, err := c.isOurs(ctx, snap, now); err != nil || ours {
 		return now, err
@@ -57,7 +63,7 @@ func (c *Cache) finishMove(ctx context.Context, snap *snapshot) (bool, error) {
 		return false, nil
 	}
 	c.dirs.Changed(snap.movingTo, Entry{Kind: File, Object: now})
-	snap.s.rename(snap.name, snap.movingTo, Move{snap.object, now})
+	snap.s.rename(snap.name, snap.movingTo, Move{snap.object, now}, remote.Object{})
 	c.dirs.Changed(snap.name, Entry{Kind: Absent})
 	return true, nil
 }
@@ -74,15 +80,29 @@ func (c *Cache) isOurs(ctx context.Context, snap *snapshot, now remote.Object) (
 		err := snap.hash(ctx, sum, 0, snap.size)
 		return now.ETag == remote.ETag(hex.EncodeToString(sum.Sum(nil))), err
 	}
-	all := md5.New()
-	for _, p := range parts {
+	sent := make([]remote.Part, len(parts))
+	for i, p := range parts {
 		sum := md5.New()
 		if err := snap.hash(ctx, sum, p.off, p.size); err != nil {
 			return false, err
 		}
-		all.Write(sum.Sum(nil))
+		sent[i].ETag = remote.ETag(hex.EncodeToString(sum.Sum(nil)))
 	}
-	return now.ETag == remote.ETag(fmt.Sprintf("%x-%d", all.Sum(nil), len(parts))), nil
+	return now.ETag == combined(sent), nil
+}
+
+// combined is the ETag of an object of these parts: the MD5 of their MD5s, and
+// their number. Where a part's ETag is no MD5 it is that of no object.
+func combined(parts []remote.Part) remote.ETag {
+	all := md5.New()
+	for _, p := range parts {
+		sum, err := hex.DecodeString(string(p.ETag))
+		if err != nil {
+			return ""
+		}
+		all.Write(sum)
+	}
+	return remote.ETag(fmt.Sprintf("%x-%d", all.Sum(nil), len(parts)))
 }
 
 // hash adds a range of the snapshot to sum.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+	"time"
 
 	"ncloudfs/remote"
 )
@@ -36,12 +37,25 @@ func (o *orphans) get(p remote.Path, etag remote.ETag) (remote.Object, bool) {
 	return obj, ok && (etag == "" || obj.ETag == etag)
 }
 
-// drop forgets the orphan at p, where a new object has taken its place.
-func (o *orphans) drop(p remote.Path) {
+// drop forgets the orphan at p, and reports whether there was one.
+func (o *orphans) drop(p remote.Path) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	_, ok := o.list[p]
 	delete(o.list, p)
+	return ok
 }
+
+// dropOrphan forgets the orphan at p: it is deleted, or a new object has taken
+// its place.
+func (c *Cache) dropOrphan(p remote.Path) {
+	if c.orphans.drop(p) {
+		c.dropRecord(orphanID(p))
+	}
+}
+
+// orphanID names an orphan in the journal; no data file is called so.
+func orphanID(p remote.Path) string { return "orphan " + p.Key }
 
 // under returns the orphans below a key prefix.
 func (o *orphans) under(prefix string) []remote.Path {
@@ -68,6 +82,25 @@ func (c *Cache) RemoveOrphan(ctx context.Context, p remote.Path, etag remote.ETa
 	return c.removeOrphan(ctx, p, etag)
 }
 
+// RemoveOrphanBehind is RemoveOrphan again and again, until it succeeds or the
+// mount ends; the last try is Drain's.
+func (c *Cache) RemoveOrphanBehind(p remote.Path, etag remote.ETag) {
+	c.retries.Go(func() {
+		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+			err := c.RemoveOrphan(c.ctx, p, etag)
+			if err == nil || c.ctx.Err() != nil {
+				return
+			}
+			c.log.Error("a removed file is still in the bucket", "err", err, "again_in", wait.String())
+			select {
+			case <-time.After(wait):
+			case <-c.draining:
+				return
+			}
+		}
+	})
+}
+
 // removeOrphan is for the holder of the key's claim.
 func (c *Cache) removeOrphan(ctx context.Context, p remote.Path, etag remote.ETag) error {
 	obj, ok := c.orphans.get(p, etag)
@@ -84,7 +117,7 @@ func (c *Cache) removeOrphan(ctx context.Context, p remote.Path, etag remote.ETa
 	if err != nil {
 		return fmt.Errorf("delete %s after its last close: %w", p, err)
 	}
-	c.orphans.drop(p)
+	c.dropOrphan(p)
 	c.dirs.UnpinAbsent(Name(strings.TrimPrefix(p.Key, c.prefix)))
 	return nil
 }

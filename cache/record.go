@@ -17,6 +17,7 @@ const (
 	StateFailed    State = "failed"    // the last try failed; there are more
 	StateConflict  State = "conflict"  // cannot be stored under its name any more
 	StateDone      State = "done"      // the bucket has it, or nobody wants it
+	StateOrphan    State = "orphan"    // no file: an object that was removed while it was open
 )
 
 // Record is what the journal keeps of a staged file: all that another process
@@ -34,13 +35,20 @@ type Record struct {
 	Base        *recordedObject `json:"base,omitempty"` // shows through where nothing is local
 	BaseEnd     int64           `json:"baseEnd,omitempty"`
 	Object      *recordedObject `json:"object,omitempty"` // what the bucket had last
+	Replacing   *recordedObject `json:"replacing,omitempty"`
 	DataChanged bool            `json:"dataChanged,omitempty"`
 	Meta        remote.Meta     `json:"meta,omitempty"`
 	ContentType string          `json:"contentType,omitempty"`
-	Upload      string          `json:"upload,omitempty"` // id of a multipart upload
-	Error       string          `json:"error,omitempty"`  // of the last try
+	Upload      string          `json:"upload,omitempty"`  // id of a multipart upload
+	Sending     remote.ETag     `json:"sending,omitempty"` // what an edit's upload makes: its base is gone then
+	Error       string          `json:"error,omitempty"`   // of the last try
 
 	size int64 // of the frame, in bytes
+}
+
+// isReplacedBy reports whether o is a file that has the name of the orphan r.
+func (r Record) isReplacedBy(o Record) bool {
+	return o.State != StateOrphan && string(o.Key) == string(r.Key)
 }
 
 // recordedObject is one version of an object.

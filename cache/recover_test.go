@@ -220,3 +220,79 @@ func TestRenameThatACrashCutShortIsCompleted(t *testing.T) {
 	m.checkKind("b", File)
 	m.checkKind("a", Absent)
 }
+
+// TestFileThatFailedMayReplaceAnotherByARename is an editor's save while the
+// bucket refuses uploads.
+func TestFileThatFailedMayReplaceAnotherByARename(t *testing.T) {
+	for name, crash := range map[string]bool{"in the same mount": false, "after a crash": true} {
+		t.Run(name, func(t *testing.T) {
+			m := mount(t, Options{})
+			m.put("a", []byte("old"))
+			m.checkKind("a", File)
+			repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
+			s := m.overwrite("temporary")
+			m.write(s, []byte("new"), 0)
+			if err := s.Commit(t.Context()); err == nil {
+				t.Fatal("no error")
+			}
+			s.Release()
+			if _, err := m.Rename(t.Context(), "temporary", "a"); err != nil {
+				t.Fatal(err)
+			}
+			if crash {
+				m.crash()
+			}
+			repair()
+			m.checkStageEmpty()
+			m.checkObject("a", []byte("new"))
+			m.checkObject("temporary", nil)
+		})
+	}
+}
+
+func TestEditThatArrivedIsKnownAgain(t *testing.T) {
+	m := mount(t, Options{})
+	want := random("base", 50_000)
+	m.put("a", want)
+	s := m.edit("a")
+	defer s.Release()
+	m.write(s, []byte("edited"), 20_000)
+	copy(want[20_000:], "edited")
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.StallHeader, Count: 1})
+	m.server.ResetCounts()
+	go s.Commit(t.Context()) // it ends with the first mount
+	m.until(emulator.OpPutObject, 1)
+	m.put("a", want) // what the upload made, which the daemon did not live to see
+	first := m.Cache
+	m.crash()
+	m.server.Faults().Clear()
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	m.checkStageEmpty()
+	m.checkObject("a", want)
+}
+
+func TestDataFileOfWhatArrivedIsRemovedAfterACrash(t *testing.T) {
+	m := mount(t, Options{})
+	s := m.overwrite("a")
+	defer s.Release()
+	m.write(s, []byte("content"), 0)
+	m.commit(s) // the handle stays open, and with it the data file
+	m.crash()
+	m.checkStageEmpty()
+	m.checkObject("a", []byte("content"))
+}
+
+func TestRemovedOpenFileIsDeletedAfterACrash(t *testing.T) {
+	m := mount(t, Options{})
+	m.put("a", []byte("content"))
+	m.checkKind("a", File)
+	if err := m.Remove(t.Context(), "a", true); err != nil {
+		t.Fatal(err)
+	}
+	m.crash()
+	m.checkKind("a", Absent)
+	eventually(t, "it is deleted", func() bool { return m.head("a").ETag == "" })
+	m.checkKind("a", Absent)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"ncloudfs/remote"
 )
@@ -56,6 +57,10 @@ func (c *Cache) removeStaged(ctx context.Context, n Name, s *Staged, isOpen bool
 
 // hideObject removes a name whose object open handles still read.
 func (c *Cache) hideObject(n Name, o remote.Object) {
+	r := Record{ID: orphanID(o.Path), State: StateOrphan, At: time.Now(), Key: []byte(o.Path.Key), Object: recordObject(o)}
+	if _, err := c.stage.journal.Append(r); err != nil {
+		c.log.Error("after a crash now a removed file would be back", "path", o.Path.String(), "err", err)
+	}
 	c.orphans.add(o)
 	c.removed(n)
 	c.dirs.PinAbsent(n) // the bucket will show it until its last close

@@ -29,6 +29,12 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	defer release()
 	s := c.stage.take(from)
 	defer func() { s.Release() }() // not to leave the stage meanwhile
+	var replaced remote.Object
+	if s != nil && s.Committed().Path.Key == "" {
+		if replaced, err = c.replacedBy(ctx, to); err != nil {
+			return Move{}, err
+		}
+	}
 	s.noteMove(to)
 	m, err := c.moveObject(ctx, from, to)
 	if err == nil && m.isEmpty() && s != nil && s.mayExist() {
@@ -47,9 +53,9 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 		s = c.stage.take(from) // opened for writing meanwhile
 	}
 	if s != nil {
-		s.rename(from, to, m)
+		s.rename(from, to, m, replaced)
 	}
-	c.orphans.drop(c.path(c.keyOf(to)))
+	c.dropOrphan(c.path(c.keyOf(to)))
 	if s != nil && m.isEmpty() {
 		c.dirs.Pin(to)
 	} else {
@@ -135,17 +141,40 @@ func (c *Cache) copyObject(ctx context.Context, old remote.Object, to remote.Pat
 	return copied, nil
 }
 
+// replacedBy returns what the bucket has under a name that a file, not in the
+// bucket itself, is renamed to: a late upload may replace that.
+func (c *Cache) replacedBy(ctx context.Context, to Name) (remote.Object, error) {
+	if old := c.stage.Of(to); old != nil {
+		return old.replaceable(), nil
+	}
+	o, err := c.objectOf(ctx, to)
+	if errors.Is(err, fs.ErrNotExist) {
+		return remote.Object{}, nil
+	}
+	return o, err
+}
+
+// replaceable returns the version that a late upload of the file may replace.
+func (s *Staged) replaceable() remote.Object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.object.Path.Key == "" {
+		return s.replacing
+	}
+	return s.object
+}
+
 // rename follows a move of the file's object. Where another client's version
 // was moved, the base stays what it was: it is gone, and the next read or
 // commit that needs it says so.
-func (s *Staged) rename(from, to Name, m Move) {
+func (s *Staged) rename(from, to Name, m Move, replaced remote.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unlinked {
 		return // it has just left the stage
 	}
 	s.c.stage.move(from, to, s)
-	s.name, s.movingTo = to, ""
+	s.name, s.movingTo, s.replacing = to, "", replaced
 	s.wasSent = true // an older object may have the new name
 	defer func() {
 		if s.dirtyLocked() {
@@ -212,7 +241,7 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	staged = append(staged, opened...)
 	for _, s := range opened {
 		name, _ := s.Name()
-		s.rename(name, name.Rebase(from, to), moved[name])
+		s.rename(name, name.Rebase(from, to), moved[name], remote.Object{})
 		c.dirs.Unpin(name)
 	}
 	c.dirs.ForgetTree(from)

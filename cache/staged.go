@@ -44,6 +44,9 @@ type Staged struct {
 	isLate      bool          // its commits are not part of a close: others may have come first
 	upload      string        // id of the multipart upload that is under way
 	movingTo    Name          // where a rename is moving the object; empty: none is
+	replacing   remote.Object // what a rename put the file in the place of, while object is empty
+	sending     remote.ETag   // what an edit's upload makes, once it is sent
+	sendingFor  uint64        // the value of changes that sending holds
 	noted       State         // what the journal says
 	notedAt     time.Time
 }
@@ -189,7 +192,9 @@ func (s *Staged) removeFile() {
 	s.file = nil
 	if err := s.c.stage.remove(s.path); err != nil {
 		s.c.log.Warn("cannot remove a staged file that is not needed any more", "file", s.path, "err", err)
+		return
 	}
+	s.c.stage.journal.Forget(s.path)
 }
 
 // noteInterval is how old the journal's idea of a file that is being written

@@ -3,6 +3,8 @@ package cache
 import (
 	"fmt"
 	"time"
+
+	"ncloudfs/remote"
 )
 
 // noteLocked tells the journal what is to become of the file, and returns the
@@ -34,9 +36,33 @@ func (s *Staged) describeLocked(r *Record) {
 	r.Local = s.local.list
 	r.Base, r.BaseEnd = recordObject(s.base), s.baseEnd
 	r.Object = recordObject(s.object)
+	r.Replacing = recordObject(s.replacing)
 	r.DataChanged = s.dataChanges > s.committed || s.object.Path.Key == ""
 	r.Meta, r.ContentType = s.attr.Meta(s.meta), s.contentType
-	r.Upload = s.upload
+	r.Upload, r.Sending = s.upload, s.sendingLocked()
+}
+
+// noteSending records, before an edit takes the place of its base, how to know
+// it again: its bytes cannot be read once the base is gone.
+func (s *snapshot) noteSending(etag remote.ETag) {
+	if !s.usesBase() {
+		return
+	}
+	s.s.mu.Lock()
+	defer s.s.mu.Unlock()
+	s.s.sending, s.s.sendingFor = etag, s.changes
+	if !s.s.unlinked {
+		s.s.noteLocked(s.s.noted, nil)
+	}
+}
+
+// sendingLocked returns the ETag of the upload that was sent, if it holds the
+// file as it is now.
+func (s *Staged) sendingLocked() remote.ETag {
+	if s.sendingFor != s.changes {
+		return ""
+	}
+	return s.sending
 }
 
 // noteMove records where a rename is about to move the object, or with an empty

@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
@@ -87,6 +88,9 @@ func (c *Cache) putWhole(ctx context.Context, p remote.Path, snap *snapshot, o r
 	if err := c.checkBase(ctx, snap); err != nil {
 		return remote.Object{}, err
 	}
+	if snap.usesBase() {
+		snap.noteSending(remote.ETag(fmt.Sprintf("%x", md5.Sum(body))))
+	}
 	stored, err := c.client.Put(ctx, p, bytes.NewReader(body), snap.size, o)
 	if err == nil && snap.size <= keptAfterPut {
 		c.blocks.Store(Version{Path: p, ETag: stored.ETag, Size: snap.size}, body)
@@ -162,6 +166,7 @@ func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot
 	if err := c.checkBase(ctx, snap); err != nil {
 		return remote.Object{}, err
 	}
+	snap.noteSending(combined(sent))
 	return up.Complete(ctx, sent)
 }
 

@@ -186,7 +186,7 @@ func (f *fileNode) removeOrphan() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if o := f.entry.Object; f.gone && f.handles == 0 && o.ETag != "" {
-		f.m.background(func(ctx context.Context) error { return f.m.cache.RemoveOrphan(ctx, o.Path, o.ETag) })
+		f.m.cache.RemoveOrphanBehind(o.Path, o.ETag)
 	}
 }
 

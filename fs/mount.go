@@ -160,15 +160,6 @@ func (m *Mount) panicked(reason any) fuse.Status {
 	return fuse.EIO
 }
 
-// background runs work that nobody waits for but Unmount.
-func (m *Mount) background(work func(context.Context) error) {
-	m.behind.Go(func() {
-		if err := work(m.ctx); err != nil && !errors.Is(err, context.Canceled) {
-			m.log.Error("work behind an operation failed", "err", err)
-		}
-	})
-}
-
 // Done is closed once the file system is unmounted, by whatever means.
 func (m *Mount) Done() <-chan struct{} { return m.done }
 
