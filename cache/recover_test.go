@@ -22,6 +22,29 @@ func (m *mounted) crash() {
 	m.Cache = m.open(Options{StageDir: dir})
 }
 
+// editedBase returns an edit of object a that is not committed yet, and what
+// the file then holds.
+func (m *mounted) editedBase() (s *Staged, want []byte) {
+	m.t.Helper()
+	want = random("base", 50_000)
+	m.put("a", want)
+	s = m.edit("a")
+	m.write(s, []byte("edited"), 20_000)
+	copy(want[20_000:], "edited")
+	return s, want
+}
+
+// refusedCommit commits s while the bucket refuses uploads, which it does until
+// repair is called.
+func (m *mounted) refusedCommit(s *Staged) (repair func()) {
+	m.t.Helper()
+	repair = m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
+	if err := s.Commit(m.t.Context()); err == nil {
+		m.t.Fatal("no error")
+	}
+	return repair
+}
+
 func TestRefusedUploadIsTakenUpAfterACrash(t *testing.T) {
 	m := mount(t, Options{})
 	want := random("a", 100_000)
@@ -29,10 +52,7 @@ func TestRefusedUploadIsTakenUpAfterACrash(t *testing.T) {
 	defer s.Release()
 	s.SetAttr(setMode(0o100640))
 	m.write(s, want, 5)
-	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
-	if err := s.Commit(t.Context()); err == nil {
-		t.Fatal("no error")
-	}
+	repair := m.refusedCommit(s)
 	m.crash()
 	e := m.stat("d/a")
 	if e.Staged == nil || e.Object.Size != int64(len(want))+5 || e.Attr.Mode != 0o100640 {
@@ -48,16 +68,9 @@ func TestRefusedUploadIsTakenUpAfterACrash(t *testing.T) {
 
 func TestEditIsTakenUpWithItsBase(t *testing.T) {
 	m := mount(t, Options{})
-	want := random("base", 50_000)
-	m.put("a", want)
-	s := m.edit("a")
+	s, want := m.editedBase()
 	defer s.Release()
-	m.write(s, []byte("edited"), 20_000)
-	copy(want[20_000:], "edited")
-	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
-	if err := s.Commit(t.Context()); err == nil {
-		t.Fatal("no error")
-	}
+	repair := m.refusedCommit(s)
 	m.crash()
 	repair()
 	m.checkStageEmpty()
@@ -198,16 +211,9 @@ func TestShortDataFileIsReportedAndKept(t *testing.T) {
 
 func TestRenameThatACrashCutShortIsCompleted(t *testing.T) {
 	m := mount(t, Options{})
-	want := random("base", 50_000)
-	m.put("a", want)
-	s := m.edit("a")
+	s, want := m.editedBase()
 	defer s.Release()
-	m.write(s, []byte("edited"), 20_000)
-	copy(want[20_000:], "edited")
-	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
-	if err := s.Commit(t.Context()); err == nil {
-		t.Fatal("no error")
-	}
+	repair := m.refusedCommit(s)
 	s.noteMove("b") // as Rename does before it asks for anything
 	if _, err := m.moveObject(t.Context(), "a", "b"); err != nil {
 		t.Fatal(err)
@@ -252,12 +258,8 @@ func TestFileThatFailedMayReplaceAnotherByARename(t *testing.T) {
 
 func TestEditThatArrivedIsKnownAgain(t *testing.T) {
 	m := mount(t, Options{})
-	want := random("base", 50_000)
-	m.put("a", want)
-	s := m.edit("a")
+	s, want := m.editedBase()
 	defer s.Release()
-	m.write(s, []byte("edited"), 20_000)
-	copy(want[20_000:], "edited")
 	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.StallHeader, Count: 1})
 	m.server.ResetCounts()
 	go s.Commit(t.Context()) // it ends with the first mount

@@ -63,11 +63,12 @@ func (c *Cache) Peek(n Name) (Entry, bool) {
 	return e, e.Known || !c.exact || e.Kind == Absent
 }
 
-// Forget drops what is known of n, so that the next question goes to the
-// bucket. What is staged stays.
+// Forget drops what is known of n, and the bytes of versions that nobody has
+// open, so that the next question goes to the bucket. What is staged stays.
 func (c *Cache) Forget(n Name) {
 	c.dirs.Forget(n)
 	c.known.Forget(c.keyOf(n))
+	c.blocks.Forget(c.path(c.keyOf(n)))
 }
 
 // complete adds the metadata that is remembered of e.
