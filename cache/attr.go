@@ -23,6 +23,7 @@ const (
 	metaAtime = "atime"
 	metaCtime = "ctime"
 	metaXattr = "xattr" // URL-encoded JSON object of base64 values
+	metaRdev  = "rdev"  // ours: s3fs keeps a device's type, and loses its numbers
 )
 
 // Attr is what an object's metadata says of a file. A field that the metadata
@@ -36,6 +37,7 @@ type Attr struct {
 	Atime    time.Time
 	Ctime    time.Time
 	Xattrs   map[string][]byte // not to be changed in place
+	Rdev     uint32            // of a device, as FUSE and stat(2) encode it
 }
 
 // ParseAttr reads s3fs's metadata convention; what cannot be read counts as
@@ -54,6 +56,9 @@ func ParseAttr(m remote.Meta) Attr {
 	a.Atime = parseTime(m[metaAtime])
 	a.Ctime = parseTime(m[metaCtime])
 	a.Xattrs = parseXattrs(m[metaXattr])
+	if v, err := strconv.ParseUint(m[metaRdev], 10, 32); err == nil {
+		a.Rdev = uint32(v)
+	}
 	return a
 }
 
@@ -75,6 +80,9 @@ func (a Attr) Meta(base remote.Meta) remote.Meta {
 		if !t.IsZero() {
 			m[name] = formatTime(t)
 		}
+	}
+	if a.Rdev != 0 {
+		m[metaRdev] = strconv.FormatUint(uint64(a.Rdev), 10)
 	}
 	delete(m, metaXattr)
 	if len(a.Xattrs) > 0 {

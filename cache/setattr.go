@@ -82,7 +82,7 @@ func (c *Cache) SetAttr(ctx context.Context, n Name, change func(*Attr)) error {
 }
 
 func clearAttr(m remote.Meta) {
-	for _, name := range []string{metaMode, metaUID, metaGID, metaMtime, metaAtime, metaCtime, metaXattr} {
+	for _, name := range []string{metaMode, metaUID, metaGID, metaMtime, metaAtime, metaCtime, metaXattr, metaRdev} {
 		delete(m, name)
 	}
 }

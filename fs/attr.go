@@ -43,6 +43,7 @@ func (m *Mount) fill(e cache.Entry, out *fuse.Attr) {
 	if a.HasOwner {
 		out.Uid, out.Gid = a.UID, a.GID
 	}
+	out.Rdev = a.Rdev
 	out.Nlink = 1
 	if e.Kind == cache.File {
 		out.Size = uint64(e.Object.Size)

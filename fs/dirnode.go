@@ -264,28 +264,24 @@ func (d *dirNode) fileAt(base string) *fileNode {
 // Symlink implements fs.NodeSymlinker: the target is the object's body, as
 // s3fs stores it.
 func (d *dirNode) Symlink(ctx context.Context, target, base string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
-	return d.store(ctx, base, syscall.S_IFLNK|0o777, []byte(target), out)
+	return d.store(ctx, base, newAttr(syscall.S_IFLNK|0o777, ownerOf(ctx)), []byte(target), out)
 }
 
 // Mknod implements fs.NodeMknoder: an empty object whose mode tells the type,
-// as s3fs stores it. The numbers of a device are not kept, so there are none.
-func (d *dirNode) Mknod(ctx context.Context, base string, mode, _ uint32, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
-	switch mode & syscall.S_IFMT {
-	case syscall.S_IFREG, syscall.S_IFIFO, syscall.S_IFSOCK:
-		return d.store(ctx, base, mode, nil, out)
-	default:
-		return nil, syscall.EPERM
-	}
+// as s3fs stores it, and a device's numbers beside it.
+func (d *dirNode) Mknod(ctx context.Context, base string, mode, dev uint32, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	attr := newAttr(mode, ownerOf(ctx))
+	attr.Rdev = dev
+	return d.store(ctx, base, attr, nil, out)
 }
 
-func (d *dirNode) store(ctx context.Context, base string, mode uint32, body []byte, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
-	owner := ownerOf(ctx)
+func (d *dirNode) store(ctx context.Context, base string, attr cache.Attr, body []byte, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	ctx, done := d.m.operation(ctx)
 	defer done()
 	if errno := d.checkAbsent(ctx, base); errno != 0 {
 		return nil, errno
 	}
-	attr := d.inherit(newAttr(mode, owner))
+	attr = d.inherit(attr)
 	return d.make(ctx, base, out, func(ctx context.Context, n cache.Name) error { return d.m.cache.Store(ctx, n, body, attr) })
 }
 

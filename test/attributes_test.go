@@ -92,7 +92,7 @@ func TestSymbolicLinksAndSpecialFiles(t *testing.T) {
 		ok(t, p.mknod("pipe", unix.S_IFIFO|0o640))
 		ok(t, p.mknod("socket", unix.S_IFSOCK|0o600))
 		ok(t, p.mknod("regular", unix.S_IFREG|0o600))
-		fails(t, "a device", p.mknod("device", unix.S_IFCHR|0o600), unix.EPERM)
+		equal(t, "a device", m.sh(t, "mknod -m 600 device c 1 300 && stat -c '%F %t %T' device"), "character special file 1 12c\n")
 		equal(t, "the link's body", s.content(t, "link"), "../대상 target")
 		equal(t, "the link's mode", s.head(t, "link").Meta["mode"], strconv.Itoa(unix.S_IFLNK|0o777))
 		equal(t, "the pipe's mode", s.head(t, "pipe").Meta["mode"], strconv.Itoa(unix.S_IFIFO|0o640))
@@ -104,11 +104,14 @@ func TestSymbolicLinksAndSpecialFiles(t *testing.T) {
 		ok(t, err)
 		equal(t, "the target", target, "../대상 target")
 		for name, mode := range map[string]uint32{"link": unix.S_IFLNK | 0o777, "pipe": unix.S_IFIFO | 0o640,
-			"socket": unix.S_IFSOCK | 0o600, "regular": unix.S_IFREG | 0o600} {
+			"socket": unix.S_IFSOCK | 0o600, "regular": unix.S_IFREG | 0o600, "device": unix.S_IFCHR | 0o600} {
 			st, err := p.lstat(name)
 			ok(t, err)
 			if st.Mode != mode {
 				t.Errorf("%s has mode %o, want %o", name, st.Mode, mode)
+			}
+			if name == "device" && st.Rdev != unix.Mkdev(1, 300) {
+				t.Errorf("%s has number %x", name, st.Rdev)
 			}
 		}
 	})
