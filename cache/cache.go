@@ -32,6 +32,11 @@ type Options struct {
 	PartSize    int64         // bytes of a part; default 8 MiB, grows with the object
 	ReadOnly    bool          // nothing is staged; StageDir is not touched
 
+	WriteBack   bool          // close returns once data and journal are on the local disk
+	RecoverOpen bool          // upload also what its writer never closed; default: keep and list it
+	Idle        bool          // upload nothing that is not asked for: to look at what a mount has left
+	LateTime    time.Duration // how long a request without an answer may still take effect; default 30 s
+
 	Logger *slog.Logger // default: discards
 }
 
@@ -101,7 +106,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 
 // openStage opens the stage directory and its journal.
 func (c *Cache) openStage(dir string, limit int64) (*Stage, error) {
-	src := source{c.client.Endpoint(), c.client.Region(), c.bucket, c.prefix}
+	src := Source{c.client.Endpoint(), c.client.Region(), c.bucket, c.prefix}
 	stage, err := openStage(dir, src.id(), limit)
 	if err != nil {
 		return nil, err

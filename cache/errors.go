@@ -18,6 +18,7 @@ var (
 	ErrStage       = errors.New("stage directory") // the local disk failed; wraps its error
 	ErrMoved       = fmt.Errorf("a directory above was renamed or removed meanwhile: %w", fs.ErrNotExist)
 	ErrReadOnly    = errors.New("mounted read-only")
+	ErrBusy        = errors.New("open in a program")
 
 	// ErrCopyLimit: the service copies objects of at most 5 GiB, so that a
 	// larger one can only be renamed by reading and writing it.

@@ -18,9 +18,9 @@ import (
 // refused, never overwritten.
 const journalVersion = 1
 
-// source is what is mounted. What a journal says of another source is never
+// Source is what is mounted. What a journal says of another source is never
 // uploaded here.
-type source struct {
+type Source struct {
 	Endpoint string `json:"endpoint"`
 	Region   string `json:"region"`
 	Bucket   string `json:"bucket"`
@@ -28,7 +28,7 @@ type source struct {
 }
 
 // id names the source, for its directory.
-func (s source) id() string {
+func (s Source) id() string {
 	sum := sha256.Sum256([]byte(s.Endpoint + "\x00" + s.Region + "\x00" + s.Bucket + "\x00" + s.Prefix))
 	return hex.EncodeToString(sum[:8])
 }
@@ -36,7 +36,7 @@ func (s source) id() string {
 // header is the first frame of a log.
 type header struct {
 	Version int    `json:"version"`
-	Source  source `json:"source"`
+	Source  Source `json:"source"`
 }
 
 // Journal remembers across crashes what is staged: the last record of a file
@@ -45,7 +45,7 @@ type header struct {
 // when most of it is out of date. Safe for concurrent use.
 type Journal struct {
 	dir    *os.Root
-	source source
+	source Source
 
 	mu    sync.Mutex
 	log   *frameLog         // guarded by mu, like all below
@@ -63,7 +63,7 @@ const journalName = "journal"
 
 // openJournal reads or begins the journal in dir. Damaged frames are skipped
 // and returned as problems; what they said is lost, not what stands after them.
-func openJournal(dir *os.Root, s source) (*Journal, []error, error) {
+func openJournal(dir *os.Root, s Source) (*Journal, []error, error) {
 	j := &Journal{dir: dir, source: s, live: map[string]Record{}, done: map[string]Record{}}
 	f, err := dir.OpenFile(journalName, os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {

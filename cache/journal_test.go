@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func testSource() source { return source{Endpoint: "https://example", Region: "r", Bucket: "b"} }
+func testSource() Source { return Source{Endpoint: "https://example", Region: "r", Bucket: "b"} }
 
 // journalIn opens the journal of dir, and closes it at the end.
 func journalIn(t *testing.T, dir string) (*Journal, []error) {
