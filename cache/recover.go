@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ncloudfs/remote"
 )
 
 // recover takes up what an earlier mount of this source left: files that were
@@ -17,7 +19,7 @@ func (c *Cache) recover() {
 	live := c.stage.journal.Live()
 	for _, r := range live {
 		if r.Upload != "" {
-			c.retries.Go(func() { c.abort(c.ctx, c.client.Resume(c.path(string(r.Key)), r.Upload)) })
+			c.retries.Go(func() { c.abort(c.ctx, c.client.Resume(c.path(string(r.Key)), r.Upload, remote.PutOptions{})) })
 		}
 		if r.State == StateOrphan && slices.ContainsFunc(live, r.isReplacedBy) {
 			c.dropRecord(r.ID)

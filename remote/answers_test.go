@@ -42,7 +42,7 @@ func TestAnswersOfSomethingElse(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c, _ := scripted(t, func(_ int, r *http.Request) (*http.Response, error) { return answer(r, 200, body), nil })
 			p := remote.Path{Bucket: "b", Key: "k"}
-			u := c.Resume(p, "id")
+			u := c.Resume(p, "id", remote.PutOptions{})
 			for what, call := range map[string]func() error{
 				"Head": func() error { _, err := c.Head(t.Context(), p); return err },
 				"Get":  func() error { _, err := c.Get(t.Context(), p, remote.GetOptions{}); return err },

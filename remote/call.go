@@ -35,6 +35,9 @@ type call struct {
 	bucket bool        // needs a bucket: without one it would be the account's
 	list   bool        // is about a bucket; path.Key is the prefix, for messages
 
+	// changes are the objects that an attempt without an answer may change yet.
+	changes []Path
+
 	// accept takes a 2xx answer in, as part of the attempt: what it returns
 	// is the attempt's failure, and decides whether there is another.
 	accept func(*answer) error
@@ -66,16 +69,12 @@ func (c *Client) do(ctx context.Context, k *call) error {
 	r := retry{deadline: time.Now().Add(c.limits.retry)}
 	for {
 		k.attempts++
-		err := c.attempt(ctx, k, r.deadline)
-		if err == nil {
+		e := c.attempt(ctx, k, r.deadline)
+		if e == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
 			return &Error{Op: k.op, Path: k.path, Err: ended(ctx)}
-		}
-		e, ok := errors.AsType[*Error](err)
-		if !ok {
-			e = &Error{Op: k.op, Path: k.path, Err: err}
 		}
 		if k.redirected(e) {
 			continue
@@ -123,14 +122,22 @@ func validHeader(s string) bool {
 }
 
 // attempt sends the call once.
-func (c *Client) attempt(ctx context.Context, k *call, deadline time.Time) error {
+func (c *Client) attempt(ctx context.Context, k *call, deadline time.Time) (failure *Error) {
+	if ctx.Err() != nil {
+		return k.wrap(ended(ctx), nil)
+	}
 	w := newWatch(ctx, c.limits, k.size == 0, deadline)
 	src := &source{body: k.body, size: k.size, watch: w}
 	req, err := c.request(w.ctx, k, src)
 	if err != nil {
 		w.stop()
-		return err
+		return k.wrap(err, nil)
 	}
+	defer func() {
+		if failure != nil && w.mayHaveWritten() {
+			c.report(failure, k.changes...)
+		}
+	}()
 	resp, err := c.transport.RoundTrip(req)
 	src.detach()
 	if err != nil {
@@ -162,20 +169,24 @@ func (c *Client) attempt(ctx context.Context, k *call, deadline time.Time) error
 	return k.wrap(k.accept(a), resp)
 }
 
-// wrap makes the error of an answer that could not be taken in.
-func (k *call) wrap(err error, resp *http.Response) error {
+// wrap makes the error of a request that could not be made (resp is nil), or
+// of an answer that could not be taken in.
+func (k *call) wrap(err error, resp *http.Response) *Error {
 	if err == nil {
 		return nil
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return &Error{Op: k.op, Path: k.path, Status: resp.StatusCode,
-		RequestID: resp.Header.Get("x-amz-request-id"), Err: err}
+	e := &Error{Op: k.op, Path: k.path, Err: err}
+	if resp != nil {
+		e.Status, e.RequestID = resp.StatusCode, resp.Header.Get("x-amz-request-id")
+	}
+	return e
 }
 
 // failed makes the error of an attempt that got no answer.
-func (c *Client) failed(k *call, src *source, w *watch, err error) error {
+func (c *Client) failed(k *call, src *source, w *watch, err error) *Error {
 	if src.sent() {
 		k.askFirst = true
 	}

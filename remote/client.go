@@ -21,6 +21,8 @@ type Client struct {
 	limits    limits
 	etags     etagKinds
 	skew      atomic.Pointer[time.Duration]
+
+	unanswered func(Path, time.Time) // nil: none; see OnUnanswered
 }
 
 // limits are the timeouts of Options, none of them zero.

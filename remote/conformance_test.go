@@ -141,7 +141,7 @@ func (s *service) remove(t *testing.T, c *remote.Client, bucket string) {
 			t.Errorf("cleaning up: %v", err)
 			break
 		}
-		uploads = append(uploads, c.Resume(u.Path, u.ID))
+		uploads = append(uploads, c.Resume(u.Path, u.ID, remote.PutOptions{}))
 	}
 	eachAtOnce(uploads, func(u *remote.Upload) {
 		if err := u.Abort(ctx); err != nil {

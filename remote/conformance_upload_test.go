@@ -92,13 +92,14 @@ func TestUploadResumed(t *testing.T) {
 		c, p := s.alice(t), remote.Path{Bucket: s.bucket(t), Key: "f"}
 		u := begin(t, c, p, remote.PutOptions{Meta: remote.Meta{"a": "b"}})
 		first := sendPart(t, u, 1, random(1, minPart))
-		again := s.alice(t).Resume(p, u.ID())
+		again := s.alice(t).Resume(p, u.ID(), remote.PutOptions{Meta: remote.Meta{"a": "b"}})
 		last := sendPart(t, again, 2, []byte("end"))
 		o, err := again.Complete(t.Context(), []remote.Part{first, last})
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "HasMeta", o.HasMeta, false)
+		equal(t, "HasMeta", o.HasMeta, true)
+		equal(t, "metadata", o.Meta["a"], "b")
 		o, err = c.Head(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)

@@ -38,7 +38,8 @@ func (o CopyOptions) header(src Path) http.Header {
 // NoSuchKey, another version than IfMatch is PreconditionFailed: without a copy
 // having been made, unless the service ignores the condition as Ceph 16 does.
 func (c *Client) Copy(ctx context.Context, dst, src Path, o CopyOptions) (Object, error) {
-	k := &call{op: "COPY", path: dst, method: http.MethodPut, object: true, header: o.header(src)}
+	k := &call{op: "COPY", path: dst, method: http.MethodPut, object: true, header: o.header(src),
+		changes: []Path{dst}}
 	if src.Bucket == "" || src.Key == "" {
 		return Object{}, &Error{Op: k.op, Path: src, Code: UserKeyMustBeSpecified}
 	}

@@ -18,7 +18,7 @@ const maxDelete = 1000
 
 // Delete removes an object; an absent one is no error.
 func (c *Client) Delete(ctx context.Context, p Path) error {
-	err := c.do(ctx, &call{op: "DELETE", path: p, method: http.MethodDelete, object: true})
+	err := c.do(ctx, &call{op: "DELETE", path: p, method: http.MethodDelete, object: true, changes: []Path{p}})
 	if CodeOf(err) == NoSuchKey {
 		return nil
 	}
@@ -66,6 +66,9 @@ func (c *Client) deleteBatch(ctx context.Context, bucket string, keys []string, 
 	k := &call{op: "DELETE MANY", path: Path{Bucket: bucket}, method: http.MethodPost,
 		query: url.Values{"delete": {""}}, header: http.Header{"Content-Type": {"application/xml"}},
 		body: body, size: body.Size(), signed: true, digest: true}
+	for _, key := range keys {
+		k.changes = append(k.changes, Path{bucket, key})
+	}
 	var doc struct {
 		XMLName xml.Name `xml:"DeleteResult"`
 		Deleted []struct{ Key string }
@@ -85,7 +88,10 @@ func (c *Client) deleteBatch(ctx context.Context, bucket string, keys []string, 
 	for _, e := range doc.Error {
 		told[e.Key] = true
 		if code := Code(e.Code); code != NoSuchKey {
-			failed[e.Key] = &Error{Op: "DELETE", Path: Path{bucket, e.Key}, Code: code, Status: http.StatusOK, Message: e.Message}
+			p := Path{bucket, e.Key}
+			refused := &Error{Op: "DELETE", Path: p, Code: code, Status: http.StatusOK, Message: e.Message}
+			c.report(refused, p)
+			failed[e.Key] = refused
 		}
 	}
 	for _, key := range keys {

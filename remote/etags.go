@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"sync"
 )
 
@@ -41,7 +44,7 @@ func (c *Client) checkPart(k *call, etag ETag) error {
 		return nil
 	}
 	if isMD5, _ := c.etags.get(k.path.Bucket); isMD5 {
-		return k.badDigest(etag)
+		return k.badDigest(etag, k.sentMD5())
 	}
 	return nil
 }
@@ -50,7 +53,9 @@ func (c *Client) checkPart(k *call, etag ETag) error {
 // mismatch the object is read back once: when it is what was sent, the
 // bucket's ETags are not MD5s, which is remembered. When it cannot be read
 // back (no permission, already replaced) Content-MD5 has to do, unless the
-// bucket's ETags are known to be MD5s.
+// bucket's ETags are known to be MD5s. It has to do, too, where they are known
+// not to be: the service refuses a body that does not match it, a short one
+// included, and a look at the size would cost each small file another request.
 func (c *Client) checkPut(ctx context.Context, k *call, etag ETag) error {
 	if string(etag) == hex.EncodeToString(k.md5[:]) {
 		c.etags.set(k.path.Bucket, true)
@@ -66,7 +71,7 @@ func (c *Client) checkPut(ctx context.Context, k *call, etag ETag) error {
 		c.etags.set(k.path.Bucket, false)
 		return nil
 	case err == nil || isMD5:
-		return k.badDigest(etag)
+		return k.badDigest(etag, k.sentMD5())
 	}
 	c.log.Debug("object not verified by its ETag", "path", k.path.String(), "etag", string(etag), "error", err)
 	return nil
@@ -87,7 +92,40 @@ func (c *Client) readBack(ctx context.Context, p Path, etag ETag) (sum [md5.Size
 	return sum, nil
 }
 
-func (k *call) badDigest(etag ETag) error {
-	return &Error{Op: k.op, Path: k.path, Code: BadDigest,
-		Message: "stored with ETag " + string(etag) + ", but the MD5 sent is " + hex.EncodeToString(k.md5[:])}
+// checkComplete makes sure that o, as the answer of a Complete describes it, is
+// what the parts make, and returns it. Where o has their combined ETag, no
+// request is needed: the parts were checked when they were sent. Else the
+// object is looked at: its size has to be right, and where ETags are MD5s and o
+// has one of the combined form (not all services make such ones), its ETag,
+// too. When it must not be looked at, or was replaced already, the answer has
+// to do. A mismatch is not for call.do to try again: the upload is used up.
+func (c *Client) checkComplete(ctx context.Context, k *call, parts []Part, o Object) (Object, error) {
+	want, ok := CombinedETag(parts)
+	if ok && o.ETag == want {
+		return o, nil
+	}
+	now, err := c.Head(ctx, o.Path)
+	isMD5, _ := c.etags.get(o.Path.Bucket)
+	switch wrong := ok && isMD5 && o.ETag.Multipart(); {
+	case err == nil && ok && now.ETag == want && now.Size == o.Size:
+		return now, nil
+	case wrong && (err == nil || errors.Is(err, fs.ErrPermission)):
+		return Object{}, k.badDigest(o.ETag, "its parts make "+string(want))
+	case errors.Is(err, fs.ErrPermission) || err == nil && now.ETag != o.ETag:
+		c.log.Debug("object not verified", "path", o.Path.String(), "etag", string(o.ETag), "found", string(now.ETag), "error", err)
+		return o, nil
+	case err != nil:
+		return Object{}, err
+	case now.Size != o.Size:
+		return Object{}, k.badDigest(o.ETag, fmt.Sprintf("it has %d bytes, and its parts %d", now.Size, o.Size))
+	}
+	return now, nil
 }
+
+// badDigest says that what was stored with this ETag is not what was sent.
+func (k *call) badDigest(etag ETag, why string) error {
+	return &Error{Op: k.op, Path: k.path, Code: BadDigest, Message: "stored with ETag " + string(etag) + ", but " + why}
+}
+
+// sentMD5 is badDigest's reason where one body was sent.
+func (k *call) sentMD5() string { return "the MD5 sent is " + hex.EncodeToString(k.md5[:]) }

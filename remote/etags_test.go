@@ -56,7 +56,7 @@ func TestETagsThatAreNotMD5s(t *testing.T) {
 	}
 	equal(t, "puts", s.puts, 3)
 	equal(t, "gets", s.gets, 1)
-	if _, err := c.Resume(remote.Path{Bucket: "b", Key: "k"}, "id").Part(t.Context(), 1, strings.NewReader("part"), 4); err != nil {
+	if _, err := c.Resume(remote.Path{Bucket: "b", Key: "k"}, "id", remote.PutOptions{}).Part(t.Context(), 1, strings.NewReader("part"), 4); err != nil {
 		t.Error(err)
 	}
 }
@@ -84,7 +84,7 @@ func TestPartStoredWrongly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &etagServer{etag: isMD5}
 		c, _ := scripted(t, s.answer)
-		u := c.Resume(remote.Path{Bucket: "b", Key: "k"}, "id")
+		u := c.Resume(remote.Path{Bucket: "b", Key: "k"}, "id", remote.PutOptions{})
 		if _, err := u.Part(t.Context(), 1, strings.NewReader("part"), 4); err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func setACL(h http.Header, canned string) {
 // The ModTime returned is the answer's Date; LastModified may be a second older.
 func (c *Client) Put(ctx context.Context, p Path, body io.ReaderAt, size int64, o PutOptions) (Object, error) {
 	k := &call{op: "PUT", path: p, method: http.MethodPut, object: true, header: o.header(),
-		body: body, size: size, digest: true}
+		body: body, size: size, digest: true, changes: []Path{p}}
 	var stored Object
 	k.accept = func(a *answer) error {
 		etag := parseETag(a.Header.Get("Etag"))

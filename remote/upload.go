@@ -30,7 +30,6 @@ type Upload struct {
 	path    Path
 	id      string
 	options PutOptions
-	begun   bool // by this Upload, so that options are known
 }
 
 // Begin starts a multipart upload. An upload that is neither completed nor
@@ -39,7 +38,7 @@ type Upload struct {
 func (c *Client) Begin(ctx context.Context, p Path, o PutOptions) (*Upload, error) {
 	k := &call{op: "BEGIN UPLOAD", path: p, method: http.MethodPost, object: true,
 		query: url.Values{"uploads": {""}}, header: o.header()}
-	u := &Upload{client: c, path: p, options: o, begun: true}
+	u := &Upload{client: c, path: p, options: o}
 	k.accept = func(a *answer) error {
 		var doc struct {
 			XMLName  xml.Name `xml:"InitiateMultipartUploadResult"`
@@ -60,8 +59,11 @@ func (c *Client) Begin(ctx context.Context, p Path, o PutOptions) (*Upload, erro
 	return u, nil
 }
 
-// Resume returns the upload of an id that Begin once got. It sends no request.
-func (c *Client) Resume(p Path, id string) *Upload { return &Upload{client: c, path: p, id: id} }
+// Resume returns the upload of an id that Begin once got with these options,
+// which only Complete needs, to describe the object. It sends no request.
+func (c *Client) Resume(p Path, id string, o PutOptions) *Upload {
+	return &Upload{client: c, path: p, id: id, options: o}
+}
 
 // ID returns the service's name for the upload.
 func (u *Upload) ID() string { return u.id }
@@ -93,20 +95,19 @@ func (u *Upload) Part(ctx context.Context, number int, body io.ReaderAt, size in
 // every part that was sent (Ceph insists). When an attempt's answer was lost
 // and the next is an error (NoSuchUpload; InternalError from Ceph), the object
 // is looked at: if its ETag is the one these parts give, it was completed.
+// An answer whose ETag is another is verified by looking, too; BadDigest says
+// that the object is not what was sent.
 func (u *Upload) Complete(ctx context.Context, parts []Part) (Object, error) {
 	body := bytes.NewReader(completeDocument(parts))
 	k := &call{op: "COMPLETE UPLOAD", path: u.path, method: http.MethodPost, object: true,
 		query: url.Values{"uploadId": {u.id}}, header: http.Header{"Content-Type": {"application/xml"}},
-		body: body, size: body.Size(), signed: true}
+		body: body, size: body.Size(), signed: true, changes: []Path{u.path}}
 	if len(parts) == 0 {
 		return Object{}, &Error{Op: k.op, Path: u.path, Code: InvalidArgument, Message: "no parts"}
 	}
-	o := Object{Path: u.path, HasMeta: u.begun}
+	o := Object{Path: u.path, HasMeta: true, Meta: maps.Clone(u.options.Meta), ContentType: u.options.contentType()}
 	for _, p := range parts {
 		o.Size += p.Size
-	}
-	if u.begun {
-		o.Meta, o.ContentType = maps.Clone(u.options.Meta), u.options.contentType()
 	}
 	k.accept = func(a *answer) error {
 		var doc struct {
@@ -125,12 +126,12 @@ func (u *Upload) Complete(ctx context.Context, parts []Part) (Object, error) {
 	if err := u.client.do(ctx, k); err != nil {
 		return Object{}, err
 	}
-	return o, nil
+	return u.client.checkComplete(ctx, k, parts, o)
 }
 
 // completed looks whether the object is what parts make, and describes it.
 func (u *Upload) completed(ctx context.Context, parts []Part, o *Object) bool {
-	want, ok := combinedETag(parts)
+	want, ok := CombinedETag(parts)
 	if !ok {
 		return false
 	}
@@ -142,9 +143,9 @@ func (u *Upload) completed(ctx context.Context, parts []Part, o *Object) bool {
 	return true
 }
 
-// combinedETag is the ETag of an object made of parts whose ETags are MD5s:
-// the MD5 of these MD5s, and how many; false when they are not MD5s.
-func combinedETag(parts []Part) (ETag, bool) {
+// CombinedETag is the ETag of an object made of parts: the MD5 of their ETags,
+// which are MD5s, and how many; false when one has not the form of an MD5.
+func CombinedETag(parts []Part) (ETag, bool) {
 	all := md5.New()
 	for _, p := range parts {
 		sum, err := hex.DecodeString(string(p.ETag))

@@ -41,6 +41,8 @@ type watch struct {
 	phase *timeoutError // what the timer stands for
 	due   time.Time     // when it may fire; a firing that arm overtook comes earlier
 	got   bool          // the answer's header came
+	asked bool          // the transport tells its steps; it looks for a connection
+	wrote bool          // and has begun to write the request
 }
 
 func newWatch(ctx context.Context, l limits, bodyless bool, deadline time.Time) *watch {
@@ -75,9 +77,25 @@ func (w *watch) expire() {
 // trace reports the steps of an HTTP request to the watch.
 func (w *watch) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
+		GetConn:      func(string) { w.note(&w.asked) },
+		WroteHeaders: func() { w.note(&w.wrote) }, // called before they leave the buffer
 		GotConn:      func(httptrace.GotConnInfo) { w.arm("nothing was sent", w.limits.stall, false) },
 		WroteRequest: func(httptrace.WroteRequestInfo) { w.arm("no answer", w.limits.firstByte, false) },
 	}
+}
+
+func (w *watch) note(step *bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*step = true
+}
+
+// mayHaveWritten reports whether any byte of the request may have left. Of a
+// transport that does not tell its steps it is not known.
+func (w *watch) mayHaveWritten() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.wrote || !w.asked
 }
 
 // sending says that bytes of the request move.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
 )
 
@@ -221,6 +222,6 @@ func (k *killTest) checkUploads(t *testing.T) {
 		} else if unknown++; unknown > len(k.writers) {
 			t.Errorf("%d uploads were left in one round", unknown)
 		}
-		ok(t, k.s.client.Resume(u.Path, u.ID).Abort(contextOf(t)))
+		ok(t, k.s.client.Resume(u.Path, u.ID, remote.PutOptions{}).Abort(contextOf(t)))
 	}
 }

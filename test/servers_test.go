@@ -53,7 +53,7 @@ func (s *store) remove(t testing.TB) {
 			t.Error(err)
 			break
 		}
-		if err := s.client.Resume(u.Path, u.ID).Abort(ctx); err != nil {
+		if err := s.client.Resume(u.Path, u.ID, remote.PutOptions{}).Abort(ctx); err != nil {
 			t.Error(err)
 		}
 	}

@@ -22,6 +22,7 @@ type answer struct {
 
 	status int
 	sent   int64 // bytes of the body
+	mark   int64 // where in the body the fault is, in bytes
 	wrote  bool  // the header was written, or lost
 	failed bool  // the answer is an error document
 	broken bool  // the connection must be closed
@@ -41,7 +42,13 @@ func (a *answer) WriteHeader(status int) {
 		return
 	}
 	a.wrote, a.status = true, status
-	if a.gone || a.r.has(Lose) || a.r.has(LoseLate) {
+	if a.r.fault != nil {
+		a.mark = a.r.fault.Bytes
+	}
+	if a.r.has(CutHalf) {
+		a.mark = a.bodyLength() / 2
+	}
+	if a.gone || a.r.has(Lose) || a.r.has(LoseLate) || (a.r.has(CutHalf) && a.bodyLength() == 0) {
 		a.broken = !a.gone
 		return
 	}
@@ -54,11 +61,20 @@ func (a *answer) WriteHeader(status int) {
 	a.atMark() // a body cut or stalled at its first byte has a header still
 }
 
+// bodyLength is how many bytes will be written, by the header.
+func (a *answer) bodyLength() int64 {
+	if a.r.Method == http.MethodHead {
+		return 0
+	}
+	n, _ := strconv.ParseInt(a.Header().Get("Content-Length"), 10, 64) // without one: 0
+	return n
+}
+
 // marked is how many bytes may be written before the fault of the body, -1
 // for any number.
 func (a *answer) marked() int64 {
-	if a.r.has(Cut) || a.r.has(StallBody) || a.r.has(Corrupt) {
-		if left := a.r.fault.Bytes - a.sent; left >= 0 {
+	if a.r.has(Cut) || a.r.has(CutHalf) || a.r.has(StallBody) || a.r.has(Corrupt) {
+		if left := a.mark - a.sent; left >= 0 {
 			return left
 		}
 	}
@@ -71,11 +87,12 @@ func (a *answer) atMark() {
 		return
 	}
 	_ = http.NewResponseController(a.ResponseWriter).Flush()
-	if a.r.has(Cut) {
+	if a.r.has(Cut) || a.r.has(CutHalf) {
 		a.broken = true
 		return
 	}
 	a.r.stall()
+	a.broken = a.r.Context().Err() != nil // nothing more for a client that went away
 }
 
 func (a *answer) Write(p []byte) (int, error) {

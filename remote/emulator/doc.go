@@ -83,6 +83,12 @@
 // for all requests. Server.Counts, Traffic and Log tell what came. Control is
 // the same over HTTP, for tests in other processes.
 //
+// A service that is unwell throughout, with every tenth answer a SlowDown and
+// every twentieth connection cut (Skip keeps the two apart):
+//
+//	{"every": 10, "effect": "refuse", "code": "SlowDown"}
+//	{"every": 20, "skip": 5, "effect": "cut-half"}
+//
 // # Locks
 //
 // store.mu guards the index and is held while a record (not data) is written.

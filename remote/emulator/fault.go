@@ -22,6 +22,10 @@ const (
 	StallBody Effect = "stall-body"
 	// Cut closes the connection after Bytes bytes of the answer's body.
 	Cut Effect = "cut"
+	// CutHalf closes the connection in the middle of the request's body, and
+	// nothing is done; or, if it has none, in the middle of the answer's, or
+	// instead of the answer if that has none, either.
+	CutHalf Effect = "cut-half"
 	// Corrupt inverts the byte at offset Bytes of the answer's body.
 	Corrupt Effect = "corrupt"
 	// ErrorBody answers 200 with an error document of Code; nothing is done.
@@ -37,7 +41,7 @@ const (
 
 func (e Effect) known() bool {
 	switch e {
-	case Refuse, StallHeader, StallBody, Cut, Corrupt, ErrorBody, Lose, LoseLate, Delay:
+	case Refuse, StallHeader, StallBody, Cut, CutHalf, Corrupt, ErrorBody, Lose, LoseLate, Delay:
 		return true
 	}
 	return false

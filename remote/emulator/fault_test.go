@@ -145,21 +145,68 @@ func TestLostAnswerLeavesTheWorkDone(t *testing.T) {
 	}
 }
 
+// Every change: first it is not there, then it is, though nobody asks again.
 func TestLateWorkIsDoneAfterTheConnectionWasClosed(t *testing.T) {
+	remove := "<Delete><Object><Key>key</Key></Object></Delete>"
+	for op, late := range map[string]struct {
+		call
+		gone bool // what it does to /bucket/key: removed, or made "late"
+	}{
+		emulator.OpPutObject:               {call{method: "PUT", path: "/bucket/key", body: "late"}, false},
+		emulator.OpCopyObject:              {call{method: "PUT", path: "/bucket/key", header: map[string]string{"x-amz-copy-source": "/bucket/source"}}, false},
+		emulator.OpDeleteObject:            {call{method: "DELETE", path: "/bucket/key"}, true},
+		emulator.OpDeleteObjects:           {call{method: "POST", path: "/bucket?delete=", body: remove, header: map[string]string{"Content-MD5": contentMD5(remove)}}, true},
+		emulator.OpCompleteMultipartUpload: {},
+	} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			s := withBucket(t, emulator.Options{})
+			put(t, s, "/bucket/source", "late")
+			if op == emulator.OpCompleteMultipartUpload {
+				id := begin(t, s, "/bucket/key", nil)
+				late.call = completion("/bucket/key", id, 1, uploadPart(t, s, "/bucket/key", id, 1, "late"))
+			}
+			s.Faults().Add(emulator.Fault{Operation: op, Count: 1, Effect: emulator.LoseLate, After: 100 * time.Millisecond})
+			lost(t, s, late.call)
+			put(t, s, "/bucket/key", "newer")
+			if r := must(t, s, call{method: "GET", path: "/bucket/key"}); r.body != "newer" {
+				t.Errorf("at first %q", r.body)
+			}
+			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+				r := do(t, s, call{method: "GET", path: "/bucket/key"})
+				if late.gone && r.status == 404 || !late.gone && r.body == "late" {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("still %d %q", r.status, r.body)
+				}
+			}
+		})
+	}
+}
+
+func TestCutInHalf(t *testing.T) {
 	s := withBucket(t, emulator.Options{})
-	s.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Count: 1, Effect: emulator.LoseLate, After: 200 * time.Millisecond})
-	lost(t, s, call{method: "PUT", path: "/bucket/key", body: "late"})
-	wantCode(t, s, call{method: "GET", path: "/bucket/key"}, 404, "NoSuchKey")
-	put(t, s, "/bucket/key", "newer")
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		r := must(t, s, call{method: "GET", path: "/bucket/key"})
-		if r.body == "late" {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("still %q", r.body)
-		}
-		time.Sleep(5 * time.Millisecond)
+	body := strings.Repeat("0123456789", 20_000)
+	put(t, s, "/bucket/key", body)
+	put(t, s, "/bucket/deleted", "x")
+	remove := s.Faults().Add(emulator.Fault{Effect: emulator.CutHalf})
+	lost(t, s, call{method: "HEAD", path: "/bucket/key"})
+	lost(t, s, call{method: "DELETE", path: "/bucket/deleted"})
+	lost(t, s, call{method: "PUT", path: "/bucket/key", body: "not done" + body})
+	remove()
+	wantCode(t, s, call{method: "GET", path: "/bucket/deleted"}, 404, "NoSuchKey")
+	if r := must(t, s, call{method: "GET", path: "/bucket/key"}); r.body != body {
+		t.Errorf("%d bytes are stored, want the %d of before", len(r.body), len(body))
+	}
+	s.Faults().Add(emulator.Fault{Effect: emulator.CutHalf})
+	resp, err := s.HTTP.Client().Do(call{method: "GET", path: "/bucket/key"}.request(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(resp.Body); !errors.Is(err, io.ErrUnexpectedEOF) || string(got) != body[:len(body)/2] {
+		t.Errorf("%d bytes, error %v", len(got), err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"io"
 	"net/http"
 	"time"
 )
@@ -21,8 +22,17 @@ func (r *request) misbehave() error {
 		return e
 	case r.has(StallHeader):
 		r.stall()
+	case r.has(CutHalf) && r.ContentLength > 0:
+		return r.cutHalf()
 	}
 	return nil
+}
+
+// cutHalf takes half of the body and loses the client.
+func (r *request) cutHalf() error {
+	_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2) // the client may be quicker to go
+	r.answer.wrote, r.answer.broken = true, true
+	return errBroken
 }
 
 // stall waits until the fault is removed, the client goes away or the server

@@ -99,6 +99,7 @@ func TestAbortForgetsTheUpload(t *testing.T) {
 	must(t, s, call{method: "DELETE", path: "/bucket/key?uploadId=" + id})
 	wantCode(t, s, call{method: "DELETE", path: "/bucket/key?uploadId=" + id}, 404, "NoSuchUpload")
 	wantCode(t, s, completion("/bucket/key", id, 1, a), 404, "NoSuchUpload")
+	wantCode(t, s, call{method: "PUT", path: "/bucket/key?partNumber=1&uploadId=" + id, body: "x"}, 404, "NoSuchUpload")
 }
 
 func TestOnlyItsInitiatorAndTheBucketsOwnerGoOnWithAnUpload(t *testing.T) {
