@@ -7,14 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"strings"
-	"time"
 
-	"ncloudfs/cache"
 	"ncloudfs/config"
 	"ncloudfs/config/daemon"
 	"ncloudfs/fs"
+	"ncloudfs/fs/control"
 	"ncloudfs/remote"
 	"ncloudfs/remote/bucket"
 	"ncloudfs/remote/demo"
@@ -59,8 +57,9 @@ func (p *program) run(ctx context.Context, args []string) error {
 		return err
 	}
 	app := &config.App{
-		Version:   buildVersion(),
+		Version:   daemon.Version(version),
 		Stdout:    os.Stdout,
+		Stderr:    os.Stderr,
 		LookupEnv: os.LookupEnv,
 		Mount: func(ctx context.Context, m *config.Mount) error {
 			if !m.Foreground && p.parent == nil {
@@ -68,7 +67,9 @@ func (p *program) run(ctx context.Context, args []string) error {
 			}
 			return p.mount(ctx, m, "")
 		},
-		Umount:     umount,
+		Umount:     control.Umount,
+		Sync:       control.Sync,
+		Pending:    control.Pending,
 		Demo:       p.demo,
 		Doctor:     runDoctor,
 		BucketList: listBuckets,
@@ -82,7 +83,7 @@ func (p *program) mount(ctx context.Context, m *config.Mount, welcome string) er
 	if err := fs.CheckMountpoint(m.Mountpoint); err != nil {
 		return err
 	}
-	store, err := withKeys(m.Store)
+	store, err := m.Store.WithKeys()
 	if err != nil {
 		return err
 	}
@@ -98,37 +99,27 @@ func (p *program) mount(ctx context.Context, m *config.Mount, welcome string) er
 		return err
 	}
 	daemon.LimitMemory(m.Cache.Memory)
-	local, err := cache.Open(p.force, m.Cache)
+	service, err := control.Mount(ctx, control.ServiceOptions{
+		Mountpoint: m.Mountpoint, Cache: m.Cache, FS: m.FS, DrainTime: m.DrainTime, Version: daemon.Version(version), Logger: log.Logger,
+		Wait: func(pid int) {
+			fmt.Fprintf(os.Stderr, "ncloudfs: waiting for process %d, which still uploads what was written to %s\n", pid, m.Mountpoint)
+		},
+	})
 	if err != nil {
 		return err
 	}
-	mounted, err := fs.New(p.force, m.Mountpoint, local, m.FS)
-	if err != nil {
-		return errors.Join(err, local.Close())
-	}
 	log.Info("mounted", "source", m.Source, "mountpoint", m.Mountpoint, "keys", store.Credentials.Source)
 	if err := p.parent.Ready(log.File); err != nil {
-		return errors.Join(err, mounted.Unmount(p.force), local.Close())
+		now, cancel := context.WithCancel(ctx)
+		cancel()
+		return errors.Join(err, service.Run(now, p.force))
 	}
 	p.log = log
 	fmt.Print(welcome)
-	return p.serve(ctx, mounted, local)
-}
-
-// serve waits for the end of the mount and brings everything into the bucket.
-func (p *program) serve(ctx context.Context, mounted *fs.Mount, local *cache.Cache) error {
-	var err error
-	select {
-	case <-mounted.Done():
-		err = mounted.Close(p.force)
-	case <-ctx.Done():
-		p.log.Info("finishing uploads, then unmounting; a second signal does not wait")
-		err = mounted.Unmount(p.force)
+	if err := service.Run(ctx, p.force); err != nil {
+		return err
 	}
-	if err = errors.Join(err, local.Close()); err != nil {
-		return fmt.Errorf("at the end of the mount: %w", err)
-	}
-	p.log.Info("unmounted")
+	log.Info("unmounted")
 	return nil
 }
 
@@ -146,7 +137,7 @@ func (p *program) demo(ctx context.Context, d *config.Demo) error {
 }
 
 func runDoctor(ctx context.Context, d *config.Doctor) error {
-	store, err := withKeys(d.Store)
+	store, err := d.Store.WithKeys()
 	if err != nil {
 		return err
 	}
@@ -155,7 +146,7 @@ func runDoctor(ctx context.Context, d *config.Doctor) error {
 }
 
 func listBuckets(ctx context.Context, l *config.BucketList) error {
-	store, err := withKeys(l.Store)
+	store, err := l.Store.WithKeys()
 	if err != nil {
 		return err
 	}
@@ -164,36 +155,4 @@ func listBuckets(ctx context.Context, l *config.BucketList) error {
 		return err
 	}
 	return bucket.List(ctx, client, bucket.ListOptions{Out: os.Stdout, JSON: l.JSON})
-}
-
-// withKeys completes the options of a store with the keys that are found.
-func withKeys(s config.Store) (remote.Options, error) {
-	o := s.Remote
-	if o.Credentials.Anonymous || o.Credentials.AccessKey != "" {
-		return o, nil
-	}
-	var err error
-	o.Credentials, err = remote.FindCredentials(remote.CredentialOptions{Profile: s.Profile})
-	return o, err
-}
-
-// buildVersion is what `ncloudfs version` prints.
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	switch {
-	case version != "":
-		return version
-	case !ok || info.Main.Version == "":
-		return "(unknown)"
-	}
-	return info.Main.Version
-}
-
-// umount unmounts, and says so when that takes a while.
-func umount(ctx context.Context, u *config.Umount) error {
-	slow := time.AfterFunc(2*time.Second, func() {
-		fmt.Fprintln(os.Stderr, "ncloudfs: waiting for uploads; Ctrl-C ends the wait, not the uploads")
-	})
-	defer slow.Stop()
-	return fs.Unmount(ctx, u.Mountpoint)
 }

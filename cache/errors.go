@@ -24,3 +24,12 @@ var (
 	// larger one can only be renamed by reading and writing it.
 	ErrCopyLimit = errors.New("object is larger than the service copies")
 )
+
+// HeldError says that another process uses the stage directory of a source.
+type HeldError struct {
+	PID int
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("process %d has this source mounted and uses it: unmount that one, or choose another --stage-dir", e.PID)
+}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"ncloudfs/fs/control"
 )
 
 // App is the command line of ncloudfs. The functions are what its commands
@@ -17,10 +19,13 @@ import (
 type App struct {
 	Version   string
 	Stdout    io.Writer
+	Stderr    io.Writer                   // for progress
 	LookupEnv func(string) (string, bool) // os.LookupEnv
 
 	Mount      func(context.Context, *Mount) error
-	Umount     func(context.Context, *Umount) error
+	Umount     func(context.Context, control.UmountOptions) error
+	Sync       func(context.Context, control.SyncOptions) error
+	Pending    func(context.Context, control.PendingOptions) error
 	Demo       func(context.Context, *Demo) error
 	Doctor     func(context.Context, *Doctor) error
 	BucketList func(context.Context, *BucketList) error

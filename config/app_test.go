@@ -3,14 +3,20 @@ package config
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"ncloudfs/fs/control"
 )
 
 // typed is what a command line came to: the struct of its command.
 type typed struct {
 	mount  *Mount
-	umount *Umount
+	umount *control.UmountOptions
+	sync   *control.SyncOptions
+	pend   *control.PendingOptions
 	demo   *Demo
 	doctor *Doctor
 	list   *BucketList
@@ -25,6 +31,7 @@ func run(t *testing.T, env map[string]string, args ...string) (typed, error) {
 	app := &App{
 		Version: "v1.2.3",
 		Stdout:  &out,
+		Stderr:  &out,
 		LookupEnv: func(name string) (string, bool) {
 			if v, ok := env[name]; ok {
 				return v, true
@@ -32,7 +39,9 @@ func run(t *testing.T, env map[string]string, args ...string) (typed, error) {
 			return "/home/user", name == "HOME"
 		},
 		Mount:      func(_ context.Context, m *Mount) error { got.mount = m; return nil },
-		Umount:     func(_ context.Context, u *Umount) error { got.umount = u; return nil },
+		Umount:     func(_ context.Context, u control.UmountOptions) error { got.umount = &u; return nil },
+		Sync:       func(_ context.Context, s control.SyncOptions) error { got.sync = &s; return nil },
+		Pending:    func(_ context.Context, p control.PendingOptions) error { got.pend = &p; return nil },
 		Demo:       func(_ context.Context, d *Demo) error { got.demo = d; return nil },
 		Doctor:     func(_ context.Context, d *Doctor) error { got.doctor = d; return nil },
 		BucketList: func(_ context.Context, l *BucketList) error { got.list = l; return nil },
@@ -65,7 +74,7 @@ func refused(t *testing.T, env map[string]string, args ...string) string {
 	if strings.Contains(err.Error(), "\n") {
 		t.Errorf("%q: more than one line: %q", args, err)
 	}
-	if got.mount != nil || got.doctor != nil || got.list != nil || got.demo != nil || got.umount != nil {
+	if got.mount != nil || got.doctor != nil || got.list != nil || got.demo != nil || got.umount != nil || got.pend != nil {
 		t.Errorf("%q: ran although refused", args)
 	}
 	return err.Error()
@@ -132,8 +141,16 @@ func TestVersionIsPrinted(t *testing.T) {
 
 func TestEveryCommandGetsItsArguments(t *testing.T) {
 	got, err := run(t, nil, "ncloudfs", "umount", "/mnt/x")
-	if err != nil || got.umount.Mountpoint != "/mnt/x" {
+	if err != nil || got.umount.Mountpoint != "/mnt/x" || got.umount.DrainTime != 0 {
 		t.Errorf("umount: %+v, %v", got.umount, err)
+	}
+	got, err = run(t, nil, "ncloudfs", "umount", "--drain-time=90", "/mnt/x")
+	if err != nil || got.umount.Mountpoint != "/mnt/x" || got.umount.DrainTime != 90*time.Second {
+		t.Errorf("umount: %+v, %v", got.umount, err)
+	}
+	got, err = run(t, nil, "ncloudfs", "sync", "/mnt/x")
+	if err != nil || got.sync.Mountpoint != "/mnt/x" {
+		t.Errorf("sync: %+v, %v", got.sync, err)
 	}
 	got, err = run(t, nil, "ncloudfs", "demo", "/mnt/x", "--dir", "/srv/demo")
 	if err != nil || got.demo.Dir != "/srv/demo" || !got.demo.Mount.Foreground || got.demo.Mount.Mountpoint != "/mnt/x" {
@@ -146,6 +163,37 @@ func TestEveryCommandGetsItsArguments(t *testing.T) {
 	got, err = run(t, nil, "ncloudfs", "bucket", "ls", "--json", "--profile", "p")
 	if err != nil || !got.list.JSON || got.list.Store.Profile != "p" {
 		t.Errorf("bucket ls: %+v, %v", got.list, err)
+	}
+}
+
+func TestPendingTellsAMountPointFromNames(t *testing.T) {
+	env := map[string]string{"NCLOUDFS_STAGE_DIR": "/srv/env", "NCLOUDFS_DISCARD": "true", "NCLOUDFS_ALL": "true"}
+	for _, test := range []struct {
+		want control.PendingOptions
+		args []string
+	}{
+		{control.PendingOptions{Mountpoint: "/mnt/x", JSON: true}, []string{"/mnt/x", "--json"}},
+		{control.PendingOptions{Mountpoint: "/mnt/x", Names: []string{"a", "b"}, Retry: true}, []string{"/mnt/x", "a", "b", "--retry"}},
+		{control.PendingOptions{Mountpoint: "/mnt/x", All: true, Discard: true}, []string{"--discard", "--all", "/mnt/x"}},
+		{control.PendingOptions{StageDir: "/srv/env"}, nil},
+		{control.PendingOptions{StageDir: "/srv/x"}, []string{"--stage-dir=/srv/x"}},
+		{control.PendingOptions{StageDir: "/srv/x", Names: []string{"a"}, Export: "/tmp/a"}, []string{"-o", "stage-dir=/srv/x", "a", "--export=/tmp/a"}},
+		{control.PendingOptions{StageDir: "/srv/env"}, []string{"--cache-dir=/srv/x"}},
+	} {
+		got, err := run(t, env, append([]string{"ncloudfs", "pending"}, test.args...)...)
+		if err != nil {
+			t.Errorf("%q: %v", test.args, err)
+			continue
+		}
+		o, w := got.pend, test.want
+		if o.Mountpoint != w.Mountpoint || o.StageDir != w.StageDir || !slices.Equal(o.Names, w.Names) || o.Export != w.Export ||
+			o.All != w.All || o.Retry != w.Retry || o.Discard != w.Discard || o.JSON != w.JSON {
+			t.Errorf("%q: got %+v", test.args, *o)
+		}
+	}
+	got, err := run(t, nil, "ncloudfs", "pending", "--cache-dir=/srv/x")
+	if err != nil || got.pend.StageDir != "/srv/x/stage" {
+		t.Errorf("--cache-dir: %+v, %v", got.pend, err)
 	}
 }
 
@@ -187,6 +235,13 @@ func TestMistakesGetOneClearLine(t *testing.T) {
 		{"must be a multiple of 4M", mount("--part-size=4M")},
 		{"must be at least 32M", mount("--memory=1M")},
 		{"must be a size", mount("--stage-size=0")},
+		{"must be keep or upload", mount("--recover=all")},
+		{`-o sync "false" contradicts -o write-back "true"`, mount("-o", "write-back,sync")},
+		{"exclude each other", []string{"ncloudfs", "pending", "/mnt", "--retry", "--discard", "a"}},
+		{"--all contradicts", []string{"ncloudfs", "pending", "/mnt", "--retry", "--all", "a"}},
+		{"say what to do with it", []string{"ncloudfs", "pending", "/mnt", "a"}},
+		{"name one PATH or ID", []string{"ncloudfs", "pending", "/mnt", "--export=x", "a", "b"}},
+		{"name what to act on", []string{"ncloudfs", "pending", "/mnt", "--discard"}},
 		{"must be a time", mount("--metadata-ttl=soon")},
 		{"must be at least 1s", mount("--retry-time=0")},
 		{"must be octal", mount("--umask=999")},

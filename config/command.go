@@ -14,6 +14,7 @@ type command struct {
 	name       string // one or two words
 	groupUsage string // of the first word, when there are two
 	args       []string
+	anyArgs    bool // run counts them, not args, which are for the help
 	usage      string
 	about      string // below the usage line in the help
 	examples   string
@@ -59,15 +60,16 @@ func (c *command) cli(l *commandLine) *cli.Command {
 // parsed is a command line with every value in its place.
 type parsed struct {
 	settings
-	args []string
-	file *file // nil: none
+	args  []string
+	file  *file    // nil: none
+	typed []values // what the command line itself says
 }
 
 // parse reads the options from all their places.
 func (l *commandLine) parse(c *command, ctx *cli.Context) (*parsed, error) {
 	p := &parsed{args: ctx.Args().Slice()}
 	p.fs.UID, p.fs.GID = uint32(os.Getuid()), uint32(os.Getgid())
-	if len(p.args) != len(c.args) {
+	if len(p.args) != len(c.args) && !c.anyArgs {
 		return nil, c.wrongArgs(p.args)
 	}
 	if len(c.options) == 0 {
@@ -91,7 +93,8 @@ func (l *commandLine) parse(c *command, ctx *cli.Context) (*parsed, error) {
 	if err != nil {
 		return nil, err
 	}
-	places := []values{flags, list.values, env}
+	p.typed = []values{flags, list.values}
+	places := append(slices.Clone(p.typed), env)
 	if path := firstValue("config", places); path != "" {
 		if p.file, err = readFile(path); err != nil {
 			return nil, err

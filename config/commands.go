@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+
+	"ncloudfs/fs/control"
 )
 
 const sourceAbout = `SOURCE is BUCKET, BUCKET/PREFIX or s3://BUCKET/PREFIX.
@@ -19,6 +21,13 @@ const optionsAbout = `Every option also works as -o name=value, as NCLOUDFS_NAME
 A flag wins over -o, -o over the environment, the environment over the file.
 `
 
+const pendingAbout = `Lists what was written to MOUNTPOINT and the bucket lacks; without MOUNTPOINT, what
+any mount has left in --stage-dir DIR, or in DIR/stage of --cache-dir DIR. PATHs (in
+the mount) or IDs say what to retry, export or discard; what a program never closed
+is uploaded only when it is named. Exit code 1 when something cannot be done.
+
+To retry without a mount takes keys. `
+
 // commands are what the program can do, in the order of its help.
 func (a *App) commands() []*command {
 	return []*command{
@@ -31,9 +40,25 @@ ncloudfs mount -f -o uid=1000,umask=077 my-bucket ~/bucket
 ncloudfs mount --endpoint http://127.0.0.1:9000 --region us-east-1 test /mnt/test
 `, run: a.runMount},
 		{name: "umount", args: []string{"MOUNTPOINT"},
-			usage: "finish uploads, then unmount",
-			about: "Waits until everything written is in the bucket, then unmounts.\n",
-			run:   func(ctx context.Context, p *parsed) error { return a.Umount(ctx, &Umount{Mountpoint: p.args[0]}) }},
+			usage:   "finish uploads, then unmount",
+			about:   "Waits until everything written is in the bucket, then unmounts and waits for the\nend of the process that served the mount. Ctrl-C ends the wait, not the uploads.\nExit code 1 when something is not in the bucket: it is kept on the local disk, and\nthe next mount goes on.\n",
+			options: umountOptions(), run: func(ctx context.Context, p *parsed) error {
+				return a.Umount(ctx, control.UmountOptions{Mountpoint: p.args[0], DrainTime: p.drainTime, Out: a.Stderr})
+			}},
+		{name: "sync", args: []string{"MOUNTPOINT"},
+			usage: "wait until everything that was closed is in the bucket",
+			about: "Waits for what was closed before. Exit code 1 when something cannot be uploaded.\n",
+			run: func(ctx context.Context, p *parsed) error {
+				return a.Sync(ctx, control.SyncOptions{Mountpoint: p.args[0], Out: a.Stderr})
+			}},
+		{name: "pending", args: []string{"[MOUNTPOINT]", "[PATH|ID...]"}, anyArgs: true,
+			usage:   "list, retry, export or discard what is not in the bucket yet",
+			about:   pendingAbout + keysAbout,
+			options: pendingOptions(), examples: `ncloudfs pending /mnt/bucket
+ncloudfs pending /mnt/bucket notes.txt --export /tmp/notes.txt
+ncloudfs pending /mnt/bucket --retry --all
+ncloudfs pending --stage-dir /srv/stage --discard notes.txt
+`, run: a.runPending},
 		{name: "demo", args: []string{"MOUNTPOINT"},
 			usage:   "mount an emulated bucket: no account needed",
 			about:   "Keeps a bucket in a local directory, serves it on a loopback port with random\nkeys, and mounts it until Ctrl-C. What you write is there again next time.\n",

@@ -10,7 +10,7 @@ const appHelp = `ncloudfs - {{.Usage}}
 
 Usage:
   ncloudfs mount [options] SOURCE MOUNTPOINT     SOURCE: BUCKET[/PREFIX] or s3://BUCKET[/PREFIX]
-  ncloudfs umount MOUNTPOINT
+  ncloudfs umount|sync|pending MOUNTPOINT
   ncloudfs COMMAND --help
 
 Commands:{{range .VisibleCommands}}{{$group := .Name}}{{if .Subcommands}}{{range .Subcommands}}
@@ -47,7 +47,7 @@ func (c *command) help() string {
 		fmt.Fprintf(&b, "\n%s", c.about)
 	}
 	flags := c.flags()
-	for _, group := range []string{groupStore, groupView, groupLocal, groupRun, groupSource} {
+	for _, group := range []string{groupPending, groupStore, groupView, groupWrite, groupLocal, groupRun, groupSource} {
 		title := "\n" + group + ":\n"
 		for _, o := range flags {
 			if o.group == group {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/docker/go-units"
@@ -16,29 +17,17 @@ import (
 	"ncloudfs/remote"
 )
 
-// Store says which service, with which keys. Remote.Credentials is set when
-// the keys stand in the --config file, or for --anonymous; otherwise package
-// remote looks for those of Profile.
-type Store struct {
-	Remote  remote.Options
-	Profile string // empty: the default one
-}
-
 // Mount is a mount command. Client and Logger of the Options are main's to set.
 type Mount struct {
 	Source     Source
 	Mountpoint string // absolute
 	Foreground bool
+	DrainTime  time.Duration // how long its end waits for uploads
 	Store      Store
 	Cache      cache.Options
 	FS         fs.Options
 	StateDir   string // absolute; made when needed
 	Log        daemon.LogOptions
-}
-
-// Umount is an umount command.
-type Umount struct {
-	Mountpoint string
 }
 
 // Demo is a demo command: a mount of a bucket that Dir keeps.
@@ -103,7 +92,7 @@ func (p *parsed) mount(source Source, mountpoint string, lookup func(string) (st
 	if err != nil {
 		return nil, err
 	}
-	m := &Mount{Source: source, Mountpoint: mountpoint, Foreground: p.foreground, Store: p.store,
+	m := &Mount{Source: source, Mountpoint: mountpoint, Foreground: p.foreground, DrainTime: p.drainTime, Store: p.store,
 		Cache: p.cache, FS: p.fs, StateDir: state, Log: p.log}
 	if m.Cache.Memory == 0 {
 		m.Cache.Memory = defaultMemory()
@@ -112,13 +101,7 @@ func (p *parsed) mount(source Source, mountpoint string, lookup func(string) (st
 		return nil, fmt.Errorf("--part-size %s does not fit: two parts must fit into --memory (%s)",
 			units.BytesSize(float64(m.Cache.PartSize)), units.BytesSize(float64(m.Cache.Memory)))
 	}
-	switch {
-	case m.Cache.StageDir != "":
-	case p.cacheDir != "":
-		m.Cache.StageDir = filepath.Join(p.cacheDir, "stage")
-	default:
-		m.Cache.StageDir = filepath.Join(state, "stage")
-	}
+	m.Cache.StageDir = p.stageDir(state)
 	if isBelow(m.Cache.StageDir, mountpoint) {
 		return nil, fmt.Errorf("the stage directory %s is below the mount point: choose another --stage-dir", m.Cache.StageDir)
 	}
@@ -126,6 +109,18 @@ func (p *parsed) mount(source Source, mountpoint string, lookup func(string) (st
 	m.FS.Source, m.FS.ReadOnly = source.String(), p.readOnly
 	m.FS.Debug = p.log.Level <= slog.LevelDebug
 	return m, nil
+}
+
+// stageDir returns the stage directory, which is below the state directory
+// unless the user says otherwise.
+func (p *parsed) stageDir(state string) string {
+	switch {
+	case p.cache.StageDir != "":
+		return p.cache.StageDir
+	case p.cacheDir != "":
+		return filepath.Join(p.cacheDir, "stage")
+	}
+	return filepath.Join(state, "stage")
 }
 
 // isBelow reports whether path is dir or below it, by their names.

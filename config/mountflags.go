@@ -27,13 +27,16 @@ func (f *mountFlags) add(list string) error {
 func (f *mountFlags) addItem(name, value string, hasValue bool) error {
 	where := "-o " + name
 	switch {
-	case name == "" && !hasValue || isForMount(name):
+	case name == "" && !hasValue || isForMount(name) || name == "sync" && f.options.find("write-back") == nil:
 		return nil
 	case isRefused(name):
 		return fmt.Errorf("%s is not supported: leave it out", where)
 	}
 	if name == "ro" || name == "rw" {
 		name, value, hasValue = "read-only", strconv.FormatBool(name == "ro"), true
+	}
+	if name == "sync" && f.options.find("write-back") != nil {
+		name, value, hasValue = "write-back", "false", true
 	}
 	o := f.options.find(strings.ReplaceAll(name, "_", "-"))
 	if o == nil && f.sloppy {
@@ -52,13 +55,13 @@ func (f *mountFlags) addItem(name, value string, hasValue bool) error {
 }
 
 // isForMount reports what is for mount(8), systemd and fsck, or says what is so
-// anyway: every mount is nosuid and nodev, no access time is kept up by
-// reading, and close waits for the bucket.
+// anyway: every mount is nosuid and nodev, and no access time is kept up by
+// reading.
 func isForMount(name string) bool {
 	switch name {
 	case "defaults", "auto", "noauto", "nofail", "_netdev", "user", "users", "nouser", "owner", "group", "comment",
 		"nosuid", "nodev", "noatime", "nodiratime", "relatime", "norelatime", "lazytime", "nolazytime",
-		"exec", "sync", "async", "dirsync", "silent", "loud", "default_permissions":
+		"exec", "async", "dirsync", "silent", "loud", "default_permissions":
 		return true
 	}
 	return strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-")

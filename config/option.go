@@ -18,6 +18,7 @@ type option struct {
 	auto  string // what the help says when the default is computed
 	usage string
 	mute  bool // messages leave the value out: people put keys there
+	once  bool // is for one command line: neither the environment nor a file is asked
 	set   func(*settings, string) error
 }
 

@@ -6,11 +6,13 @@ import (
 )
 
 const (
-	groupStore  = "Which bucket, with which keys"
-	groupView   = "How files look"
-	groupLocal  = "Memory and disk"
-	groupRun    = "Running and logging"
-	groupSource = "Where options come from"
+	groupPending = "What to do with it"
+	groupStore   = "Which bucket, with which keys"
+	groupView    = "How files look"
+	groupWrite   = "Writing"
+	groupLocal   = "Memory and disk"
+	groupRun     = "Running and logging"
+	groupSource  = "Where options come from"
 )
 
 // storeOptions are what every command that talks to the service understands.
@@ -48,14 +50,8 @@ func viewOptions() options {
 			usage: "how long what other clients change may go unseen", set: (*settings).setMetadataTTL},
 		{name: "memory", group: groupLocal, value: "SIZE", auto: "a quarter of what there is, at most 160M",
 			usage: "for cached data and uploads in flight", set: (*settings).setMemory},
-		{name: "stage-dir", group: groupLocal, value: "DIR", auto: "below the state directory",
-			usage: "where written data waits for its upload", set: (*settings).setStageDir},
 		{name: "stage-size", group: groupLocal, value: "SIZE", auto: "what the disk has free",
 			usage: "most of the disk that may be used for it", set: (*settings).setStageSize},
-		{name: "cache-dir", group: groupLocal, value: "DIR",
-			usage: "puts the stage into DIR/stage unless --stage-dir says otherwise", set: (*settings).setCacheDir},
-		{name: "part-size", group: groupLocal, value: "SIZE", def: "8M",
-			usage: "size of an upload's parts, a multiple of 4M", set: (*settings).setPartSize},
 		{name: "log-level", group: groupRun, value: "LEVEL", def: "info",
 			usage: "debug, info, warn or error", set: (*settings).setLogLevel},
 		{name: "log-format", group: groupRun, value: "text|json", def: "text",
@@ -63,8 +59,34 @@ func viewOptions() options {
 	}
 }
 
+// stageOptions say which stage directory is meant.
+func stageOptions() options {
+	return options{
+		{name: "stage-dir", group: groupLocal, value: "DIR", auto: "below the state directory",
+			usage: "where written data waits for its upload", set: (*settings).setStageDir},
+		{name: "cache-dir", group: groupLocal, value: "DIR",
+			usage: "puts the stage into DIR/stage unless --stage-dir says otherwise", set: (*settings).setCacheDir},
+	}
+}
+
+// writeOptions are how what is written gets into the bucket.
+func writeOptions() options {
+	return options{
+		{name: "write-back", group: groupWrite,
+			usage: "close returns once the data is safe on the local disk; uploads follow", set: switchTo(func(s *settings) *bool { return &s.cache.WriteBack })},
+		{name: "recover", group: groupWrite, value: "keep|upload", def: "keep",
+			usage: "what to do with files that a crash left before their close", set: (*settings).setRecover},
+		{name: "drain-time", group: groupWrite, value: "TIME", def: "10m",
+			usage: "how long the end of the mount waits for uploads; the next mount goes on", set: (*settings).setDrainTime},
+		{name: "late-time", group: groupWrite, value: "TIME", def: "30s",
+			usage: "how long a request whose answer was lost may still take effect", set: (*settings).setLateTime},
+		{name: "part-size", group: groupWrite, value: "SIZE", def: "8M",
+			usage: "size of an upload's parts, a multiple of 4M", set: (*settings).setPartSize},
+	}
+}
+
 func mountOptions() options {
-	return append(slices.Concat(storeOptions(), viewOptions()),
+	return append(slices.Concat(storeOptions(), viewOptions(), writeOptions(), stageOptions()),
 		&option{name: "retry-time", group: groupStore, value: "TIME", def: "5m",
 			usage: "how long a request is tried again before it fails", set: (*settings).setRetryTime},
 		&option{name: "foreground", short: "f", group: groupRun,
@@ -72,7 +94,7 @@ func mountOptions() options {
 }
 
 func demoOptions() options {
-	return append(viewOptions(), storeOptions().find("config"),
+	return append(slices.Concat(viewOptions(), writeOptions(), stageOptions()), storeOptions().find("config"),
 		&option{name: "dir", group: groupLocal, value: "DIR", auto: "below the state directory",
 			usage: "where the emulated bucket is kept", set: (*settings).setDemoDir})
 }
@@ -81,9 +103,29 @@ func doctorOptions() options {
 	return append(storeOptions(), viewOptions().find("read-only"))
 }
 
-func bucketListOptions() options {
-	return append(storeOptions(), &option{
-		name: "json", group: groupRun, usage: "print JSON", set: switchTo(func(s *settings) *bool { return &s.json })})
+func bucketListOptions() options { return append(storeOptions(), jsonOption()) }
+
+func jsonOption() *option {
+	return &option{name: "json", group: groupRun, usage: "print JSON", set: switchTo(func(s *settings) *bool { return &s.json })}
+}
+
+func umountOptions() options {
+	drain := *writeOptions().find("drain-time")
+	drain.def, drain.auto, drain.usage = "", "the mount's", "how long to wait for uploads; the next mount goes on"
+	return options{&drain}
+}
+
+func pendingOptions() options {
+	store := storeOptions()
+	return append(stageOptions(), jsonOption(), store.find("profile"), store.find("config"),
+		&option{name: "retry", group: groupPending, once: true,
+			usage: "upload what is named now", set: switchTo(func(s *settings) *bool { return &s.pending.Retry })},
+		&option{name: "discard", group: groupPending, once: true,
+			usage: "give up what is named: its local bytes are deleted", set: switchTo(func(s *settings) *bool { return &s.pending.Discard })},
+		&option{name: "all", group: groupPending, once: true,
+			usage: "name everything", set: switchTo(func(s *settings) *bool { return &s.pending.All })},
+		&option{name: "export", group: groupPending, once: true, value: "FILE",
+			usage: "make FILE of the one that is named", set: (*settings).setExport})
 }
 
 // allOptions are the names that a configuration file may hold: it is shared
@@ -106,6 +148,6 @@ func switchTo(field func(*settings) *bool) func(*settings, string) error {
 // setNothing is for options that say where others come from.
 func setNothing(*settings, string) error { return nil }
 
-// always is a metadata TTL of 0: as short as can be, since 0 in
-// cache.Options means the default.
+// always is a time of 0 as a user gives it: as short as can be, since 0 in the
+// Options means the default.
 const always = time.Nanosecond

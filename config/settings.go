@@ -16,6 +16,7 @@ import (
 	"ncloudfs/cache"
 	"ncloudfs/config/daemon"
 	"ncloudfs/fs"
+	"ncloudfs/fs/control"
 	"ncloudfs/remote"
 )
 
@@ -27,6 +28,8 @@ type settings struct {
 	fs         fs.Options
 	cache      cache.Options
 	log        daemon.LogOptions
+	pending    control.PendingOptions
+	drainTime  time.Duration // 0: not given
 	cacheDir   string
 	demoDir    string
 	readOnly   bool
@@ -78,6 +81,28 @@ func (s *settings) setRetryTime(v string) error {
 func (s *settings) setMetadataTTL(v string) error {
 	d, err := parseTime(v)
 	s.cache.MetadataTTL = max(d, always)
+	return err
+}
+
+func (s *settings) setRecover(v string) error {
+	s.cache.RecoverOpen = v == "upload"
+	return oneOf(v, "keep", "upload")
+}
+
+func (s *settings) setDrainTime(v string) error {
+	d, err := parseTime(v)
+	s.drainTime = max(d, always)
+	return err
+}
+
+func (s *settings) setLateTime(v string) error {
+	d, err := parseTime(v)
+	s.cache.LateTime = max(d, always)
+	return err
+}
+
+func (s *settings) setExport(v string) (err error) {
+	s.pending.Export, err = filepath.Abs(v)
 	return err
 }
 

@@ -37,6 +37,9 @@ func (vs values) add(o *option, value, where string) error {
 func environment(os options, lookup func(string) (string, bool)) (values, error) {
 	vs := values{}
 	for _, o := range os {
+		if o.once {
+			continue
+		}
 		if v, ok := lookup(o.envName()); ok && v != "" {
 			if err := vs.add(o, v, o.envName()); err != nil {
 				return nil, err

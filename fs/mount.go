@@ -73,7 +73,6 @@ type Mount struct {
 	notifier *notifier
 	done     chan struct{}
 	behind   sync.WaitGroup // work that outlives its operation
-	presence *presence      // tells other processes that this one still works
 }
 
 // New mounts c on mountpoint and returns once the kernel answers.
@@ -94,9 +93,6 @@ func New(ctx context.Context, mountpoint string, c *cache.Cache, o Options) (*Mo
 	if err := m.serve(o); err != nil {
 		m.cancel()
 		return nil, err
-	}
-	if m.presence, err = announce(mountpoint); err != nil {
-		m.log.Warn("ncloudfs umount will not wait for this process to end", "err", err)
 	}
 	m.behind.Go(func() { m.notifier.run(m.ctx.Done()) })
 	if err := setReadAhead(mountpoint); err != nil {
@@ -199,7 +195,6 @@ func (m *Mount) Close(ctx context.Context) error {
 func (m *Mount) end() {
 	m.cancel()
 	m.behind.Wait()
-	m.presence.end()
 }
 
 // detach unmounts lazily.

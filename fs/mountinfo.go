@@ -15,6 +15,7 @@ type mountEntry struct {
 	Mountpoint string
 	Type       string
 	Source     string
+	Owner      int // user who mounted a FUSE file system; 0 for others
 }
 
 // mounts returns all mounts, in order. It reads text only: a stat on a mount
@@ -42,7 +43,13 @@ func parseMount(line string) (mountEntry, bool) {
 	if !ok || len(l) < 6 || len(r) < 2 {
 		return mountEntry{}, false
 	}
-	return mountEntry{Device: l[2], Mountpoint: unescape(l[4]), Type: r[0], Source: unescape(r[1])}, true
+	e := mountEntry{Device: l[2], Mountpoint: unescape(l[4]), Type: r[0], Source: unescape(r[1])}
+	for option := range strings.SplitSeq(r[len(r)-1], ",") {
+		if id, ok := strings.CutPrefix(option, "user_id="); ok {
+			e.Owner, _ = strconv.Atoi(id) // as the kernel prints it
+		}
+	}
+	return e, true
 }
 
 // unescape reads the octal escapes of blanks and backslashes.

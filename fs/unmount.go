@@ -2,7 +2,6 @@ package fs
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,28 +11,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Unmount unmounts mountpoint, which another process serves, and waits until
-// that process has brought everything into the bucket and let go. A dead mount
-// is cleared.
-func Unmount(ctx context.Context, mountpoint string) error {
-	e, mounted, err := mountAt(mountpoint)
+// Unmount unmounts mountpoint, which another process serves and then ends by
+// itself: Daemon.AwaitExit. A dead mount is cleared.
+func Unmount(mountpoint string) error {
+	_, mounted, err := ourMount(mountpoint)
 	if err != nil {
 		return err
-	}
-	if !mounted {
-		return fmt.Errorf("nothing is mounted on %s", mountpoint)
-	}
-	if e.Type != Type {
-		return fmt.Errorf("%s is a mount of type %s, not one of ncloudfs: use umount(8)", mountpoint, e.Type)
 	}
 	path, err := canonical(mountpoint)
 	if err != nil {
 		return err
 	}
+	if !mounted {
+		return notMounted(path)
+	}
 	if err := unmount(path); err != nil {
 		return err
 	}
-	return awaitExit(ctx, path)
+	sweep(path) // if it died
+	return nil
 }
 
 // unmount asks the kernel, or for an ordinary user the helper.

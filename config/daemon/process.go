@@ -43,3 +43,15 @@ func LimitMemory(cache int64) {
 		debug.SetMemoryLimit(cache/2 + overhead)
 	}
 }
+
+// Version is set, which the linker puts in, else what the build knows of itself.
+func Version(set string) string {
+	info, ok := debug.ReadBuildInfo()
+	switch {
+	case set != "":
+		return set
+	case !ok || info.Main.Version == "":
+		return "(unknown)"
+	}
+	return info.Main.Version
+}
