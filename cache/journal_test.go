@@ -58,8 +58,11 @@ func TestJournalKeepsTheLastRecordOfEachFile(t *testing.T) {
 	}
 }
 
-// TestTornJournalLosesOnlyTheTornRecord cuts the log at every byte.
+// TestTornJournalLosesOnlyTheTornRecord cuts the log at every byte. It has
+// little of the space set aside, and appends after some of the cuts only: with
+// the race detector a journal with all of it takes 20 ms to open.
 func TestTornJournalLosesOnlyTheTornRecord(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	j, _ := journalIn(t, dir)
 	var ends []int64
@@ -71,10 +74,9 @@ func TestTornJournalLosesOnlyTheTornRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := ends[0]
-	for cut := start; cut <= ends[3]; cut++ {
-		torn := t.TempDir()
-		image := slices.Clone(whole)
+	torn := t.TempDir()
+	for cut := ends[0]; cut <= ends[3]; cut++ {
+		image := slices.Clone(whole[:ends[3]+4096])
 		clear(image[cut:])
 		if err := os.WriteFile(torn+"/journal", image, 0o600); err != nil {
 			t.Fatal(err)
@@ -89,9 +91,11 @@ func TestTornJournalLosesOnlyTheTornRecord(t *testing.T) {
 		if got := len(j.Live()); got != want || len(problems) != 0 {
 			t.Fatalf("cut at %d: %d records, %v, want %d", cut, got, problems, want)
 		}
-		appendAll(t, j, aRecord("next", StateReady))
-		if again, _ := journalIn(t, torn); !slices.Contains(states(again), "next ready") {
-			t.Fatalf("cut at %d: what was appended afterwards is lost: %q", cut, states(again))
+		if cut%8 == 0 {
+			appendAll(t, j, aRecord("next", StateReady))
+			if again, _ := journalIn(t, torn); !slices.Contains(states(again), "next ready") {
+				t.Fatalf("cut at %d: what was appended afterwards is lost: %q", cut, states(again))
+			}
 		}
 		j.Close()
 	}
