@@ -3,11 +3,7 @@ package test
 import (
 	"encoding/gob"
 	"os"
-	"os/signal"
-	"runtime"
-	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +22,7 @@ type request struct {
 	Size       int
 	Data       []byte
 	Timestamps [2]unix.Timespec
+	Exercise   exercise
 }
 
 // response is what the system call returned, unretried.
@@ -35,11 +32,13 @@ type response struct {
 	Data  []byte
 	Stat  unix.Stat_t
 	Names []string
+	Text  string // what exercise found
 }
 
 // agent does system calls for a test, one at a time.
 type agent struct {
-	mapped []byte
+	mapped    []byte
+	exerciser *exerciser
 }
 
 // serveAgent answers requests from the standard input until it ends.
@@ -156,6 +155,8 @@ func (a *agent) doMap(r *request, out *response) (err error) {
 		err = unix.Munmap(a.mapped)
 	case "storm":
 		return storm(r, out)
+	case "exercise":
+		a.exercise(r, out)
 	default:
 		return syscall.ENOSYS
 	}
@@ -174,59 +175,5 @@ func names(fd int) ([]string, error) {
 			return all, err
 		}
 		_, _, all = unix.ParseDirent(buf[:n], -1, all)
-	}
-}
-
-// storm writes Data (Flags O_WRONLY), or reads as much, in pieces of Size,
-// while the process and this thread signal themselves all the time. No system
-// call may be interrupted; a short one is EIO.
-func storm(r *request, out *response) error {
-	stop := make(chan struct{})
-	var signals sync.WaitGroup
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	thread := unix.Gettid()
-	signals.Go(func() { shoot(thread, stop) })
-	defer signals.Wait()
-	defer close(stop)
-	out.Data = make([]byte, len(r.Data))
-	copy(out.Data, r.Data)
-	for off := 0; off < len(r.Data); off += r.Size {
-		piece := out.Data[off:min(off+r.Size, len(r.Data))]
-		var err error
-		if r.Flags == unix.O_WRONLY {
-			out.N, err = unix.Pwrite(r.FD, piece, int64(off))
-		} else {
-			clear(piece)
-			out.N, err = unix.Pread(r.FD, piece, int64(off))
-		}
-		if err == nil && out.N < len(piece) {
-			err = syscall.EIO
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// shoot sends a thread of this process the signals that programs send
-// themselves: Go's preemption, and timers.
-func shoot(thread int, stop <-chan struct{}) {
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, unix.SIGALRM) // handled, so that it interrupts
-	defer signal.Stop(caught)
-	for n := 0; ; n++ {
-		select {
-		case <-stop:
-			return
-		default:
-			s := unix.SIGURG
-			if n%10 == 0 {
-				s = unix.SIGALRM
-			}
-			_ = unix.Tgkill(os.Getpid(), thread, s) // the thread is there
-			time.Sleep(50 * time.Microsecond)
-		}
 	}
 }

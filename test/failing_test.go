@@ -209,25 +209,3 @@ func TestFaultsThatPassAreNotSeen(t *testing.T) {
 		t.Errorf("left in the bucket: %q", left)
 	}
 }
-
-func TestSignalsDoNotInterrupt(t *testing.T) {
-	forEachServer(t, func(t *testing.T, s *store) {
-		const size = 8 << 20
-		content := random(size)
-		s.put(t, "read", content)
-		m := s.mount(t, root())
-		p := m.start(t)
-		r, err := p.open("read", unix.O_RDONLY)
-		ok(t, err)
-		got, err := r.storm(content, 100_000, false)
-		ok(t, err)
-		equal(t, "what was read", got, content)
-		ok(t, r.close())
-		w, err := p.open("written", unix.O_WRONLY|unix.O_CREAT)
-		ok(t, err)
-		_, err = w.storm(content, 100_000, true)
-		ok(t, err)
-		ok(t, w.close())
-		equal(t, "what was written", s.content(t, "written"), content)
-	})
-}

@@ -69,17 +69,6 @@ func (f *file) dup() (*file, error) {
 	return &file{f.p, r.N}, err
 }
 
-// storm reads as many bytes as data has, or writes data, in pieces, while the
-// process gets signals all the time. It returns what was read or written.
-func (f *file) storm(data string, piece int, write bool) (string, error) {
-	r := request{Op: "storm", FD: f.fd, Size: piece, Data: []byte(data)}
-	if write {
-		r.Flags = unix.O_WRONLY
-	}
-	resp, err := f.p.call(r)
-	return string(resp.Data), err
-}
-
 // mmap maps the file's first size bytes, shared; load, store, msync and munmap
 // are of that mapping.
 func (f *file) mmap(size, protection int) error {

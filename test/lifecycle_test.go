@@ -1,7 +1,9 @@
 package test
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,16 +23,26 @@ func owners() map[string]owner { return map[string]owner{"root": root(), "user":
 // content returns what an object holds, as another client sees it.
 func (s *store) content(t testing.TB, key string) string {
 	t.Helper()
-	body, err := s.client.Get(t.Context(), remote.Path{Bucket: s.bucket, Key: key}, remote.GetOptions{})
+	text, err := s.get(t, key)
+	for range 3 { // the connection may be one that a fault cuts
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			text, err = s.get(t, key)
+		}
+	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	return text
+}
+
+func (s *store) get(t testing.TB, key string) (string, error) {
+	body, err := s.client.Get(contextOf(t), s.path(key), remote.GetOptions{})
+	if err != nil {
+		return "", err
 	}
 	defer body.Close()
 	text, err := io.ReadAll(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return string(text), err
 }
 
 func TestBackgroundMountAnswersWhenTheCommandReturns(t *testing.T) {
