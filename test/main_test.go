@@ -18,6 +18,10 @@ func TestMain(m *testing.M) {
 		serveAgent()
 		return
 	}
+	if err := selectTests(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	code := m.Run()
 	if leaks := running.leaks(); len(leaks) > 0 {
 		fmt.Fprintln(os.Stderr, "left behind by the tests:", strings.Join(leaks, ", "))

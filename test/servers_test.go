@@ -25,6 +25,9 @@ func forEachServer(t *testing.T, f func(t *testing.T, s *store)) {
 		s, _ := startEmulator(t, emulator.Options{})
 		f(t, s)
 	})
+	if !theMode().isPlain() {
+		return
+	}
 	t.Run("ceph", func(t *testing.T) {
 		t.Parallel()
 		f(t, cephStore(t))

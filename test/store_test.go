@@ -30,6 +30,7 @@ func startEmulator(t testing.TB, o emulator.Options) (*store, *emulatortest.Serv
 	server := emulatortest.Start(t, o)
 	s := newStore(t, server.URL, "data")
 	s.emulator = server
+	theMode().upset(server)
 	return s, server
 }
 

@@ -1,0 +1,113 @@
+package test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ncloudfs/remote/emulator/emulatortest"
+)
+
+// mode is what the environment asks of all tests. In one that is not plain
+// they use the emulator only, and those that are leftOut are not run.
+type mode struct {
+	faults bool // NCLOUDFS_TEST_FAULTS=1: servers are as busy as busyFaults
+}
+
+func theMode() mode {
+	return mode{faults: os.Getenv("NCLOUDFS_TEST_FAULTS") == "1"}
+}
+
+func (m mode) isPlain() bool { return m == mode{} }
+
+// upset makes a server what the mode wants it to be.
+func (m mode) upset(server *emulatortest.Server) {
+	if m.faults {
+		for _, f := range busyFaults() {
+			server.Faults().Add(f)
+		}
+	}
+}
+
+// omission are tests that a mode leaves out, and why.
+type omission struct {
+	why   string
+	tests []string
+}
+
+// leftOut are the tests that the mode leaves out.
+func (m mode) leftOut() []omission {
+	var all []omission
+	if os.Getenv(posixVariable) == "" {
+		all = append(all, omission{"runs in a child of TestPosix", []string{"TestPosixCase"}})
+	}
+	if !m.isPlain() {
+		all = append(all, alwaysTheSame()...)
+	}
+	if m.faults {
+		all = append(all, notAmongFaults()...)
+	}
+	return all
+}
+
+// alwaysTheSame are tests that prove the same in each mode, or make their own.
+func alwaysTheSame() []omission {
+	return []omission{
+		{"mounts nothing", []string{"TestLibrariesHaveOneHome", "TestPlanesImportDownwards", "TestOnlyMainImportsConfig",
+			"TestRootHoldsOnlyWhatTheLayoutNames", "TestEveryHeadingHasATest", "TestLeftOutTestsExist"}},
+		{"fails before a request, or by it", []string{"TestBadInputGetsOneClearLine"}},
+		{"needs Ceph", []string{"TestTwoGiBKeepTheBoundOfMemory"}},
+		{"runs in all modes", []string{"TestExerciser"}},
+	}
+}
+
+func notAmongFaults() []omission {
+	return []omission{
+		{"counts requests", []string{"TestCreatingASmallFileIsOnePut", "TestFirstLookupIsOneListPage", "TestReadingASmallListedFileIsOneGet",
+			"TestEveryCloseWithNewBytesIsOnePut", "TestAppendingToAnExistingFileIsKnown", "TestListingIsItsPages",
+			"TestChangesCostWhatTheyMust", "TestIdleMountSendsNothing", "TestLateUploads"}},
+		{"brings its own faults", []string{"TestFailedUploads", "TestFaultsThatPassAreNotSeen", "TestDeadNetworkIsEIO", "TestProgramsAtOnce",
+			"TestKilledAtRandomMoments", "TestKilledReaderLeavesTheSharedFetch", "TestSecondSignalDoesNotWait", "TestNoSecretIsLogged"}},
+		{"the other program does not bear them", []string{"TestS3FSReadsWhatWasWritten", "TestReadsWhatS3FSWrote",
+			"TestRcloneReadsTimes", "TestReadsTimesThatRcloneWrote"}},
+		{"thousands of requests in a row, each tenth of them late", []string{"TestPosix/emulator/OpenSymlinkRace"}},
+	}
+}
+
+// selectTests leaves out what the mode leaves out, beside what -skip does.
+func selectTests() error {
+	flag.Parse()
+	skip := flag.Lookup("test.skip").Value
+	var patterns []string
+	if skip.String() != "" {
+		patterns = append(patterns, skip.String())
+	}
+	for _, o := range theMode().leftOut() {
+		for _, test := range o.tests {
+			patterns = append(patterns, "^"+strings.ReplaceAll(test, "/", "$/^")+"$")
+		}
+	}
+	return skip.Set(strings.Join(patterns, "|"))
+}
+
+func TestLeftOutTestsExist(t *testing.T) {
+	files, err := filepath.Glob("*_test.go")
+	ok(t, err)
+	var source strings.Builder
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		ok(t, err)
+		source.Write(text)
+	}
+	for _, o := range slices.Concat(alwaysTheSame(), notAmongFaults()) {
+		for _, test := range o.tests {
+			name, _, _ := strings.Cut(test, "/")
+			if !strings.Contains(source.String(), "\nfunc "+name+"(t *testing.T) {") {
+				t.Errorf("%s is left out, and there is no such test", test)
+			}
+		}
+	}
+}
