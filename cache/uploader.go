@@ -99,8 +99,27 @@ func (c *Cache) putWhole(ctx context.Context, p remote.Path, snap *snapshot, o r
 }
 
 // putParts sends a large file in parts, side by side; a failed upload is
-// aborted, since unfinished ones are kept and billed for ever.
+// aborted, since unfinished ones are kept and billed for ever. One that the
+// service has forgotten, or some of its parts, is begun anew once.
 func (c *Cache) putParts(ctx context.Context, p remote.Path, snap *snapshot, parts []part, o remote.PutOptions) (remote.Object, error) {
+	stored, err := c.tryParts(ctx, p, snap, parts, o)
+	if isForgotten(err) {
+		stored, err = c.tryParts(ctx, p, snap, parts, o)
+	}
+	return stored, err
+}
+
+// isForgotten reports that the service does not know the upload, or not its
+// parts, any more.
+func isForgotten(err error) bool {
+	switch remote.CodeOf(err) {
+	case remote.NoSuchUpload, remote.InvalidPart, remote.InvalidPartOrder, remote.EntityTooSmall:
+		return true
+	}
+	return false
+}
+
+func (c *Cache) tryParts(ctx context.Context, p remote.Path, snap *snapshot, parts []part, o remote.PutOptions) (remote.Object, error) {
 	up, err := c.begin(ctx, p, o)
 	if err != nil {
 		return remote.Object{}, err

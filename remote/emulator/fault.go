@@ -52,7 +52,7 @@ func (e Effect) known() bool {
 type Fault struct {
 	Operation string `json:"operation,omitempty"` // e.g. OpGetObject
 	Bucket    string `json:"bucket,omitempty"`
-	Key       string `json:"key,omitempty"`       // exactly this key
+	Key       string `json:"key,omitempty"`       // exactly this key; of a ListObjects, this prefix
 	KeyPrefix string `json:"keyPrefix,omitempty"` // keys that begin so
 
 	Skip  int `json:"skip,omitempty"`  // let so many matching requests pass first

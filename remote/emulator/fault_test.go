@@ -36,6 +36,9 @@ func TestFaultHitsWhatItNames(t *testing.T) {
 			t.Errorf("%s, Retry-After %s", r.code, r.header.Get("Retry-After"))
 		}
 	}
+	s.Faults().Add(emulator.Fault{Operation: emulator.OpListObjects, Key: "a/", Effect: emulator.Refuse, Code: "SlowDown"})
+	must(t, s, call{method: "GET", path: "/bucket?prefix=b/"})
+	wantCode(t, s, call{method: "GET", path: "/bucket?prefix=a/"}, 503, "SlowDown")
 	want := []int{200, 200, 503, 200, 503, 200, 200}
 	for i := range want {
 		if got[i] != want[i] {

@@ -31,7 +31,11 @@ func (s *Server) newRequest(w http.ResponseWriter, hr *http.Request) *request {
 	r := &request{Request: hr, server: s, id: rand.Text(), now: s.o.Clock(), query: hr.URL.Query()}
 	r.bucket, r.key = splitPath(hr.URL.Path, hr.Host, s.o.Domain)
 	r.op = route(hr, r.bucket, r.key, r.query)
-	r.fault = s.faults.take(r.op, r.bucket, r.key)
+	about := r.key
+	if r.op == OpListObjects {
+		about = r.query.Get("prefix")
+	}
+	r.fault = s.faults.take(r.op, r.bucket, about)
 	r.answer = newAnswer(w, r)
 	return r
 }
