@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
@@ -38,12 +36,18 @@ type Options struct {
 	LateTime    time.Duration // how long a request without an answer may still take effect; default 30 s
 
 	Logger *slog.Logger // default: discards
+
+	boot string // default: the kernel's; tests restart the machine by another one
 }
 
 const (
 	defaultMemory = 160 << 20
 	minMemory     = 32 << 20
 	defaultTTL    = 60 * time.Second
+
+	// defaultLateTime is longer than a server that is behind takes for a request
+	// whose connection is gone.
+	defaultLateTime = 30 * time.Second
 )
 
 // Cache holds every local byte of one mount. Safe for concurrent use.
@@ -53,6 +57,9 @@ type Cache struct {
 	ttl            time.Duration
 	exact          bool
 	partSize       int64
+	writeBack      bool
+	idle           bool
+	boot           string // which boot of the machine this is
 	log            *slog.Logger
 
 	ctx      context.Context // ends with Close; what outlives its caller runs on it
@@ -60,54 +67,71 @@ type Cache struct {
 	draining chan struct{} // closed when Drain begins
 	drain    sync.Once
 
-	dirs    *directories
-	known   *known
-	blocks  *Blocks
-	fetch   *Fetcher
-	flights singleflight.Group
-	gates   gates
-	stage   *Stage // nil: read-only
-	orphans orphans
+	dirs     *directories
+	known    *known
+	blocks   *Blocks
+	fetch    *Fetcher
+	flights  singleflight.Group
+	gates    gates
+	stage    *Stage // nil: read-only
+	removals *removals
+	sends    *sends
+
+	turns *semaphore.Weighted // uploads behind
+	queue *queue              // files that wait for one
 
 	bodies       bodies
 	sending      *semaphore.Weighted // bytes of bodies in flight
 	sendingLimit int64
 
 	commits sync.WaitGroup // running uploads
-	retries sync.WaitGroup // uploads of files whose last handle is closed
+	retries sync.WaitGroup // what goes on behind: uploads, removals
+	watches sync.WaitGroup // of objects that an older request may overwrite
 }
 
-// Open makes the cache of one mount and takes the lock of its stage directory.
+// Open makes the cache of one mount and takes the lock of its stage directory;
+// while a mount that has ended still uploads, it waits for that until ctx ends.
 func Open(ctx context.Context, o Options) (*Cache, error) {
 	c := &Cache{
-		client:   o.Client,
-		bucket:   o.Bucket,
-		prefix:   o.Prefix,
-		ttl:      cmp.Or(o.MetadataTTL, defaultTTL),
-		exact:    o.ExactAttrs,
-		partSize: o.PartSize,
-		log:      cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
-		draining: make(chan struct{}),
-		known:    newKnown(),
+		client:    o.Client,
+		bucket:    o.Bucket,
+		prefix:    o.Prefix,
+		ttl:       cmp.Or(o.MetadataTTL, defaultTTL),
+		exact:     o.ExactAttrs,
+		partSize:  o.PartSize,
+		log:       cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+		draining:  make(chan struct{}),
+		known:     newKnown(),
+		writeBack: o.WriteBack,
+		idle:      o.Idle,
+		boot:      cmp.Or(o.boot, bootID()),
+		removals:  newRemovals(),
+		sends:     newSends(cmp.Or(o.LateTime, defaultLateTime)),
+		turns:     semaphore.NewWeighted(uploadsBehind),
+		queue:     newQueue(queueLimit()),
 	}
+	c.client.OnUnanswered(c.sends.unanswered)
 	if !o.ReadOnly {
 		var err error
-		if c.stage, err = c.openStage(o.StageDir, o.StageSize); err != nil {
+		if c.stage, err = c.openStage(ctx, o.StageDir, o.StageSize); err != nil {
 			return nil, err
 		}
 	}
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.divide(max(cmp.Or(o.Memory, defaultMemory), minMemory))
 	if c.stage != nil {
-		c.recover()
+		c.recover(o.RecoverOpen)
+	}
+	if c.stage != nil && !c.idle {
+		c.retries.Go(c.removeBehind)
 	}
 	return c, nil
 }
 
 // openStage opens the stage directory and its journal.
-func (c *Cache) openStage(dir string, limit int64) (*Stage, error) {
+func (c *Cache) openStage(ctx context.Context, dir string, limit int64) (*Stage, error) {
 	src := Source{c.client.Endpoint(), c.client.Region(), c.bucket, c.prefix}
-	stage, err := openStage(dir, src.id(), limit)
+	stage, err := openStage(ctx, dir, src.id(), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -136,51 +160,3 @@ func (c *Cache) path(key string) remote.Path { return remote.Path{Bucket: c.buck
 
 // Reader returns a reader of the version o.
 func (c *Cache) Reader(o remote.Object) *Reader { return c.fetch.Reader(versionOf(o)) }
-
-// Drain brings everything into the bucket that is not there yet, and carries
-// out the deletions that waited for a last close. Its error names what is left;
-// the local copies of that stay.
-func (c *Cache) Drain(ctx context.Context) error {
-	c.drain.Do(func() { close(c.draining) })
-	staged := c.stage.Under("")
-	errs := make([]error, len(staged)+1)
-	errs[len(staged)] = c.removeOrphans(ctx, "") // nothing is read any more
-	var g errgroup.Group
-	g.SetLimit(uploadsInFlight)
-	for i, s := range staged {
-		g.Go(func() error {
-			errs[i] = s.drain(ctx)
-			return nil
-		})
-	}
-	_ = g.Wait() // the errors are in errs
-	return errors.Join(errs...)
-}
-
-// drain commits the file, or says what is left of it.
-func (s *Staged) drain(ctx context.Context) error {
-	s.mu.Lock()
-	joins := s.running != nil
-	s.mu.Unlock()
-	err := s.Commit(ctx)
-	if err != nil && joins {
-		err = s.Commit(ctx) // what it joined may have begun in worse times
-	}
-	name, linked := s.Name()
-	if err == nil || !linked || permanent(err) && s.c.setAside(s, err) {
-		return nil
-	}
-	return fmt.Errorf("%q is not in the bucket, its local bytes are kept in %s: %w", name, s.c.stage.root.Name()+"/"+s.path, err)
-}
-
-// Close ends everything in progress and releases the stage directory. What
-// Drain did not bring into the bucket stays in it.
-func (c *Cache) Close() error {
-	c.drain.Do(func() { close(c.draining) })
-	c.cancel()
-	c.retries.Wait()
-	c.commits.Wait()
-	c.fetch.Close()
-	c.stage.removeUnneeded()
-	return c.stage.Close()
-}

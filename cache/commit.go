@@ -65,11 +65,13 @@ func (s *Staged) startCommit(want uint64) (run *commit, isNew bool) {
 	s.running = run
 	s.c.commits.Go(func() {
 		defer cancel()
-		if run.err = s.c.uploadSafely(ctx, s, run); run.err != nil {
+		run.err = s.c.uploadSafely(ctx, s, run)
+		if run.err != nil && !errors.Is(run.err, ErrConflict) {
 			s.noteFailure(run.err)
 		}
 		s.mu.Lock()
 		s.running = nil
+		s.progress.reset()
 		s.mu.Unlock()
 		close(run.done)
 		s.discardIfIdle()
@@ -103,13 +105,28 @@ func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
 		return err
 	}
 	defer release()
+	err = c.uploadClaimed(ctx, s, run, name)
+	if errors.Is(err, errNewBase) {
+		err = c.uploadClaimed(ctx, s, run, name)
+	}
+	return err
+}
+
+// uploadClaimed is upload for the holder of the name's claim.
+func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name Name) error {
+	if err := c.commitDependents(ctx, c.keyOf(name)); err != nil {
+		return fmt.Errorf("upload %q: %w", name, err)
+	}
 	snap, ok := s.snapshot()
 	if !ok {
 		return nil
 	}
 	snap.ctx, snap.name = ctx, name
-	snap.contentType = cmp.Or(snap.contentType, typeByName(c.keyOf(name)))
+	snap.contentType = c.typeOf(snap, name)
 	run.upTo = snap.changes
+	if err := c.awaitBase(ctx, snap); err != nil {
+		return fmt.Errorf("upload %q: %w", name, err)
+	}
 	if moved, err := c.finishMove(ctx, snap); moved || err != nil {
 		run.upTo = 0 // there is more to do, under the new name
 		return err
@@ -118,22 +135,76 @@ func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
 	if remote.CodeOf(err) == remote.NoSuchKey {
 		err = fmt.Errorf("removed elsewhere while it was edited: %w: %w", remote.ErrChanged, err)
 	}
+	if errors.Is(err, remote.ErrChanged) && ctx.Err() == nil {
+		err = c.divert(ctx, snap, err)
+	}
 	if err != nil {
 		return fmt.Errorf("upload %q: %w", name, err)
 	}
-	c.dropOrphan(o.Path)
+	if err := c.setPendingACL(ctx, s, o); err != nil {
+		return fmt.Errorf("upload %q: %w", name, err)
+	}
+	c.finish(snap, o)
+	return nil
+}
+
+// finish makes o, which holds snap, what the file's name is, for the holder of
+// the key's claim.
+func (c *Cache) finish(snap *snapshot, o remote.Object) {
+	step("committed")
+	doubt := c.sends.doubtOf(o.Path.Key, o.ETag)
+	c.dropRemoval(o.Path)
 	c.known.Learn(o, true)
-	if s.committedTo(snap, o) {
-		c.dirs.Changed(name, Entry{Kind: File, Object: o})
+	if !snap.s.committedTo(snap, o, doubt.exists()) {
+		return
+	}
+	if isMarker(snap.name) {
+		c.dirs.Changed(snap.name.dir(), Entry{Kind: Dir})
+	} else {
+		c.dirs.Changed(snap.name, Entry{Kind: File, Object: o})
+	}
+	if doubt.exists() {
+		c.watchBehind(snap.s, o, doubt)
+	}
+}
+
+// typeOf returns the content type that the file's object gets.
+func (c *Cache) typeOf(snap *snapshot, name Name) string {
+	if isMarker(name) {
+		return markerType
+	}
+	return cmp.Or(snap.contentType, typeByName(c.keyOf(name)))
+}
+
+// commitDependents brings what still reads the object of key, having been
+// renamed, into the bucket, before that object is replaced or deleted.
+func (c *Cache) commitDependents(ctx context.Context, key string) error {
+	for _, s := range c.stage.basedOn(key) {
+		name, linked := s.Name()
+		if !linked {
+			continue // only handles read it still
+		}
+		if err := s.Commit(ctx); err != nil {
+			return fmt.Errorf("%q, which was renamed, is still needed for %q: %w", key, name, err)
+		}
 	}
 	return nil
+}
+
+// awaitBase waits, before bytes or metadata of the bucket are used, until no
+// older request of ours can replace them.
+func (c *Cache) awaitBase(ctx context.Context, snap *snapshot) error {
+	if !snap.usesBase() {
+		return nil
+	}
+	return c.sends.settled(ctx, snap.base.Path.Key)
 }
 
 // claimStaged claims the key of s; the name may change while it waits.
 func (c *Cache) claimStaged(ctx context.Context, s *Staged) (Name, func(), error) {
 	for {
 		name, _ := s.Name()
-		release, err := c.gates.claim(ctx, c.keyOf(name))
+		release, err := c.gates.claim(ctx, c.gateOf(name))
 		if err != nil {
 			return "", nil, err
 		}
@@ -152,8 +223,10 @@ type snapshot struct {
 	changes     uint64
 	dataChanged bool
 	isLate      bool
+	diverted    bool // to a new name beside its own: there is nothing to compare with
 	movingTo    Name
 	sending     remote.ETag
+	late        []remote.ETag // versions that older requests of ours may have made
 	replacing   remote.Object
 	object      remote.Object
 	meta        remote.Meta
@@ -170,127 +243,64 @@ func (s *Staged) snapshot() (*snapshot, bool) {
 	if !s.dirtyLocked() {
 		return nil, false
 	}
+	late := s.c.sends.late(s.c.keyOf(s.name))
+	isLate := s.isLate || s.c.writeBack && !s.savedAt.IsZero() && time.Since(s.savedAt) > s.c.ttl
 	s.wasSent = true
+	s.failure, s.nextTry = nil, time.Time{}
 	s.noteLocked(StateReady, nil)
-	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: s.isLate, movingTo: s.movingTo, sending: s.sendingLocked(), replacing: s.replacing,
+	step("ready")
+	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: isLate, movingTo: s.movingTo, sending: s.sendingLocked(),
+		late: late, replacing: s.replacing,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
 		meta:        s.attr.Meta(s.meta), contentType: s.contentType}
+	if s.dataChanges <= s.committed && s.base.Size == s.size {
+		snap.local, snap.baseEnd = extents{}, s.size // nothing but the base
+	}
 	return snap, true
 }
 
 // committedTo makes o, which holds snap, the file's version in the bucket and
 // the base of bytes that are not local. False: the file has no name any more.
-func (s *Staged) committedTo(snap *snapshot, o remote.Object) bool {
+// A file that is watched stays until nothing of ours can overwrite o.
+func (s *Staged) committedTo(snap *snapshot, o remote.Object, watched bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.object = o
+	if s.name != snap.name && !s.unlinked {
+		s.committedElsewhereLocked(snap, o)
+		return false
+	}
+	s.object, s.replacing = o, remote.Object{}
 	s.isOwed = false
 	s.committed = max(s.committed, snap.changes)
-	s.upload, s.isLate, s.sending, s.replacing = "", false, "", remote.Object{}
-	s.c.rebaseLocked(s, o)
+	s.upload, s.isLate, s.sending = nil, false, ""
+	s.watched = watched
+	s.setBaseLocked(o) // the same bytes show through
+	s.c.wakeRemovals()
 	switch {
 	case s.unlinked:
+	case s.promisedLocked():
+		s.noteLocked(StateReady, nil)
 	case s.dirtyLocked():
 		s.noteLocked(StateOpen, nil)
+	case watched:
+		s.noteLocked(StateReady, nil)
 	default:
-		s.noteLocked(StateDone, nil)
+		s.noteDoneLocked()
+		step("done")
 	}
 	return !s.unlinked
 }
 
-// rebaseLocked lets o show through where the old base did: both hold the same
-// bytes there. baseEnd stays, since what lies behind it is zero in both.
-func (c *Cache) rebaseLocked(s *Staged, o remote.Object) {
-	if s.reader != nil {
-		s.reader.Close()
-		s.reader = nil
+// committedElsewhereLocked is committedTo for a file that was renamed while it
+// was on its way: o is under its old name, and what the file is now made of.
+func (s *Staged) committedElsewhereLocked(snap *snapshot, o remote.Object) {
+	s.committed = max(s.committed, snap.changes)
+	s.upload, s.isLate, s.sending = nil, false, ""
+	s.setBaseLocked(o)
+	group := []Record{s.c.removalRecord(o)}
+	if s.dataChanges <= s.committed {
+		group = append(group, s.renamedRecordLocked(true))
 	}
-	s.base = o
-}
-
-// Waits before what failed behind an operation is tried again, doubled from one
-// to the other.
-const (
-	firstRetry = time.Second
-	lastRetry  = time.Minute
-)
-
-// commitBehind uploads a file whose last handle is closed, again and again
-// until it is in the bucket, the mount ends, or trying is of no use.
-func (c *Cache) commitBehind(s *Staged) {
-	defer s.endBehind()
-	s.mu.Lock()
-	s.isLate = true
-	s.mu.Unlock()
-	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		err := s.Commit(c.ctx)
-		switch {
-		case err == nil && !s.Dirty():
-			s.discardIfIdle()
-			return
-		case err == nil:
-			continue // changed meanwhile
-		case c.ctx.Err() != nil:
-			return
-		case permanent(err) && c.setAside(s, err):
-			return
-		}
-		c.log.Error("upload failed; the local copy is kept and will be tried again",
-			"err", err, "again_in", wait.String())
-		select {
-		case <-time.After(wait):
-		case <-c.draining: // the last try is Drain's
-			return
-		}
-		if s.inUse() {
-			return // its new handle's close takes over
-		}
-	}
-}
-
-// endBehind lets the next close, or a failed removal, look after the file
-// again; a change that came at the last moment is looked after now.
-func (s *Staged) endBehind() {
-	s.mu.Lock()
-	s.isBehind = false
-	s.mu.Unlock()
-	select {
-	case <-s.c.draining: // the last try is Drain's
-	default:
-		s.settle()
-	}
-}
-
-// permanent reports an error that no later try can get over.
-func permanent(err error) bool {
-	return errors.Is(err, remote.ErrChanged) || errors.Is(err, remote.ErrTooLarge)
-}
-
-// setAside lets go of a file that cannot be uploaded: the mount shows what the
-// bucket has, and the local copy stays on disk. False while handles are open:
-// they have to be told first.
-func (c *Cache) setAside(s *Staged, err error) bool {
-	s.mu.Lock()
-	name := s.name
-	if s.users > 0 || s.running != nil || s.unlinked {
-		s.mu.Unlock()
-		return false
-	}
-	s.unlinked, s.aside = true, err
-	s.noteLocked(StateConflict, err)
-	s.file.Close()
-	s.file = nil // the file on disk stays
-	c.stage.keep(s.path)
-	s.mu.Unlock()
-	c.dirs.Unpin(name)
-	c.Forget(name)
-	c.stage.drop(name, s) // last: nobody must see neither
-	c.log.Error("upload failed for good; the local copy is kept", "err", err, "kept", c.stage.root.Name()+"/"+s.path)
-	return true
-}
-
-func (s *Staged) inUse() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.users > 0
+	s.c.appendLogged(s.name, group...)
+	s.c.hideNoted(snap.name, o, false)
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,10 +22,13 @@ func (c *Cache) CheckName(n Name) error {
 	return nil
 }
 
-// Mkdir stores the marker of a new directory: one PUT.
+// Mkdir stores the marker of a new directory: one PUT, in write-back mode behind.
 func (c *Cache) Mkdir(ctx context.Context, n Name, a Attr) error {
 	if err := c.CheckName(n); err != nil {
 		return err
+	}
+	if c.writeBack {
+		return c.storeBehind(ctx, n, n.marker(), nil, a)
 	}
 	release, err := c.claimName(ctx, n, c.dirKeyOf(n))
 	if err != nil {
@@ -39,9 +43,28 @@ func (c *Cache) Mkdir(ctx context.Context, n Name, a Attr) error {
 	return nil
 }
 
+// storeBehind stages what n is to be, under the name staged.
+func (c *Cache) storeBehind(ctx context.Context, n, staged Name, body []byte, a Attr) error {
+	if err := c.checkParents(n); err != nil {
+		return err
+	}
+	s, err := c.OpenStaged(staged, StageOptions{Attr: a})
+	if err != nil {
+		return err
+	}
+	defer s.Release()
+	if len(body) > 0 {
+		if _, err := s.WriteAt(body, 0); err != nil {
+			return err
+		}
+	}
+	return s.promise(ctx)
+}
+
 // putMarker writes a directory's marker and remembers it.
 func (c *Cache) putMarker(ctx context.Context, n Name, meta remote.Meta) error {
 	p := c.path(c.dirKeyOf(n))
+	step("put")
 	o, err := c.client.Put(ctx, p, bytes.NewReader(nil), 0, remote.PutOptions{ContentType: markerType, Meta: meta})
 	if err != nil {
 		return err
@@ -57,6 +80,9 @@ func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 	if err := c.CheckName(n); err != nil {
 		return err
 	}
+	if c.writeBack {
+		return c.storeBehind(ctx, n, n, body, a)
+	}
 	p := c.path(c.keyOf(n))
 	release, err := c.claimName(ctx, n, p.Key)
 	if err != nil {
@@ -64,13 +90,15 @@ func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 	}
 	defer release()
 	meta, contentType := a.Meta(nil), typeByName(p.Key)
+	defer c.sends.begin(p.Key, "")()
+	step("put")
 	o, err := c.client.Put(ctx, p, bytes.NewReader(body), int64(len(body)), remote.PutOptions{ContentType: contentType, Meta: meta})
 	if err != nil {
 		c.dirs.Forget(n) // perhaps it was made
 		return fmt.Errorf("create %q: %w", n, err)
 	}
 	o.Path, o.Size, o.Meta, o.ContentType, o.HasMeta = p, int64(len(body)), meta, contentType, true
-	c.dropOrphan(p)
+	c.dropRemoval(p)
 	c.blocks.Store(versionOf(o), body)
 	c.known.Learn(o, true)
 	c.dirs.Changed(n, Entry{Kind: File, Object: o})
@@ -80,8 +108,16 @@ func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 // maxLink is the longest target of a symbolic link (PATH_MAX of Linux).
 const maxLink = 4096
 
-// ReadAll returns the bytes of a small object, at most maxLink of them.
-func (c *Cache) ReadAll(ctx context.Context, o remote.Object) ([]byte, error) {
+// ReadAll returns the bytes of a small file, at most maxLink of them.
+func (c *Cache) ReadAll(ctx context.Context, e Entry) ([]byte, error) {
+	o := e.Object
+	if e.Staged != nil && o.Size <= maxLink {
+		body := make([]byte, o.Size)
+		if n, err := e.Staged.ReadAt(ctx, body, 0); n < len(body) {
+			return nil, cmp.Or(err, io.ErrUnexpectedEOF)
+		}
+		return body, nil
+	}
 	if o.Size > maxLink {
 		return nil, fmt.Errorf("read %s: %w", o.Path, remote.ErrTooLarge)
 	}

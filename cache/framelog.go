@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -39,7 +40,7 @@ func (l *frameLog) append(payload []byte) error {
 	}
 	frame := appendFrame(nil, payload)
 	if l.space-l.end-int64(len(frame)) < spaceLow {
-		l.reserve(int64(len(frame))) // if it fails, what is left may still do
+		_ = l.reserve(int64(len(frame))) // if it fails, what is left may still do
 	}
 	if _, err := l.file.WriteAt(frame, l.end); err != nil {
 		return err
@@ -59,11 +60,25 @@ func appendFrame(b, payload []byte) []byte {
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // made once by the library
 
 // reserve sets aside space for size bytes and a step more.
-func (l *frameLog) reserve(size int64) {
+func (l *frameLog) reserve(size int64) error {
 	want := l.end + size + spaceStep
-	if unix.Fallocate(int(l.file.Fd()), 0, l.space, want-l.space) == nil {
+	err := unix.Fallocate(int(l.file.Fd()), 0, l.space, want-l.space)
+	if err == nil {
 		l.space = want
 	}
+	return err
+}
+
+// ensure makes sure that size bytes, and a little more, are set aside.
+func (l *frameLog) ensure(size int64) error {
+	if l.space-l.end >= size+spaceLow {
+		return nil
+	}
+	err := l.reserve(size)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return nil // this file system sets nothing aside
+	}
+	return err
 }
 
 func (l *frameLog) sync() error { return unix.Fdatasync(int(l.file.Fd())) }

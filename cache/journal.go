@@ -2,36 +2,22 @@ package cache
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// journalVersion is what this program writes and understands. Another is
-// refused, never overwritten.
-const journalVersion = 1
-
-// Source is what is mounted. What a journal says of another source is never
-// uploaded here.
-type Source struct {
-	Endpoint string `json:"endpoint"`
-	Region   string `json:"region"`
-	Bucket   string `json:"bucket"`
-	Prefix   string `json:"prefix"`
-}
-
-// id names the source, for its directory.
-func (s Source) id() string {
-	sum := sha256.Sum256([]byte(s.Endpoint + "\x00" + s.Region + "\x00" + s.Bucket + "\x00" + s.Prefix))
-	return hex.EncodeToString(sum[:8])
-}
+// journalVersion is what this program writes. It also reads version 1, whose
+// frames hold one record each; any other is refused, never overwritten.
+const journalVersion = 2
 
 // header is the first frame of a log.
 type header struct {
@@ -53,9 +39,10 @@ type Journal struct {
 	done  map[string]Record // those whose data file may still be there
 	seq   uint64            // of the last record
 	stale int64             // bytes of records that others have replaced
+	room  int64             // bytes promised to records to come
 
-	syncing sync.Mutex // held during an fsync; those who wait share the next
-	synced  uint64     // records up to it are on disk; guarded by syncing
+	syncing sync.Mutex    // held during an fsync; those who wait share the next
+	synced  atomic.Uint64 // records up to it are on disk; changed by the holder of syncing
 }
 
 // journalName is the log's name within the stage directory.
@@ -77,7 +64,10 @@ func openJournal(dir *os.Root, s Source) (*Journal, []error, error) {
 		f.Close()
 		return nil, nil, fmt.Errorf("journal %s: %w", f.Name(), err)
 	}
-	err = j.replay(frames, f.Name())
+	version, err := j.replay(frames, f.Name())
+	if err == nil && len(problems) > 0 {
+		problems = append(problems, j.putAside(f))
+	}
 	if err == nil {
 		err = log.wipe() // not before it is known to be ours
 	}
@@ -86,34 +76,89 @@ func openJournal(dir *os.Root, s Source) (*Journal, []error, error) {
 		return nil, nil, err
 	}
 	j.log = log
-	return j, problems, nil
+	if version != journalVersion {
+		err = j.compact()
+	}
+	return j, problems, err
 }
 
-// replay takes in the frames of a log.
-func (j *Journal) replay(frames [][]byte, path string) error {
-	var h header
-	if len(frames) == 0 || json.Unmarshal(frames[0], &h) != nil || h.Version == 0 {
-		return fmt.Errorf("journal %s has no header: it is damaged or not a journal of ncloudfs; move it away to go on without it", path)
+// putAside copies a damaged log, for people to look at, and says where to.
+func (j *Journal) putAside(f *os.File) error {
+	name := journalName + ".damaged-" + time.Now().UTC().Format("20060102T150405.000")
+	to, err := j.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_, err = io.Copy(to, io.NewSectionReader(f, 0, 1<<40))
+		err = errors.Join(err, to.Close())
 	}
-	if h.Version != journalVersion {
-		return fmt.Errorf("journal %s has version %d, and this program knows %d: use the version of ncloudfs that wrote it", path, h.Version, journalVersion)
+	if err != nil {
+		return fmt.Errorf("the damaged journal could not be copied: %w", err)
+	}
+	return fmt.Errorf("a copy of the damaged journal is kept: %s/%s", j.dir.Name(), name)
+}
+
+// replay takes in the frames of a log and returns its version.
+func (j *Journal) replay(frames [][]byte, path string) (version int, err error) {
+	h, err := readHeader(frames, path)
+	if err != nil {
+		return 0, err
 	}
 	if h.Source != j.source {
-		return fmt.Errorf("journal %s belongs to bucket %s at %s: use another --stage-dir", path, h.Source.Bucket, h.Source.Endpoint)
+		return 0, fmt.Errorf("journal %s belongs to bucket %s at %s: use another --stage-dir", path, h.Source.Bucket, h.Source.Endpoint)
 	}
 	for _, frame := range frames[1:] {
+		if err := j.replayFrame(frame); err != nil {
+			return 0, fmt.Errorf("journal %s: a record that checks cannot be read: %w", path, err)
+		}
+	}
+	return h.Version, nil
+}
+
+// readHeader returns what a log says of itself, if this program can read it.
+func readHeader(frames [][]byte, path string) (header, error) {
+	var h header
+	if len(frames) == 0 || json.Unmarshal(frames[0], &h) != nil || h.Version == 0 {
+		return h, fmt.Errorf("journal %s has no header: it is damaged or not a journal of ncloudfs; move it away to go on without it", path)
+	}
+	if h.Version != journalVersion && h.Version != 1 {
+		return h, fmt.Errorf("journal %s has version %d, and this program knows %d: use the version of ncloudfs that wrote it", path, h.Version, journalVersion)
+	}
+	return h, nil
+}
+
+func (j *Journal) replayFrame(frame []byte) error {
+	if frame[0] != '[' { // version 1
+		frame = slices.Concat([]byte("["), frame, []byte("]"))
+	}
+	var group []json.RawMessage
+	if err := json.Unmarshal(frame, &group); err != nil {
+		return err
+	}
+	for _, raw := range group {
 		var r Record
-		if err := json.Unmarshal(frame, &r); err != nil {
-			return fmt.Errorf("journal %s: a record that checks cannot be read: %w", path, err)
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return err
+		}
+		if r.State == "orphan" { // what version 1 calls it
+			r.State = StateRemoved
 		}
 		j.seq = max(j.seq, r.Seq)
-		j.takeLocked(r, int64(len(frame)))
+		j.takeLocked(r, int64(len(raw)))
 	}
 	return nil
 }
 
 // takeLocked makes r the last word on its file.
 func (j *Journal) takeLocked(r Record, size int64) {
+	if r.Amend {
+		j.stale += size
+		if old, ok := j.live[r.ID]; ok { // else damage has hit what it amends
+			size = old.size
+			r = old.amend(r)
+			r.size = size
+			j.live[r.ID] = r
+		}
+		return
+	}
 	j.stale += j.live[r.ID].size + j.done[r.ID].size
 	r.size = size
 	delete(j.live, r.ID)
@@ -140,26 +185,72 @@ func (j *Journal) Done() []string {
 	return slices.Sorted(maps.Keys(j.done))
 }
 
-// Append writes r, which is then in the file but not yet safe from a power
-// loss, and returns its sequence number for Sync.
-func (j *Journal) Append(r Record) (uint64, error) {
+// Append writes a group of records, which a crash cannot part. They are then
+// in the file but not yet safe from a power loss; the number it returns is for
+// Sync.
+func (j *Journal) Append(group ...Record) (uint64, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	r.Seq = j.seq + 1
-	frame, err := json.Marshal(r)
-	if err != nil {
+	frame := []byte("[")
+	sizes := make([]int64, len(group))
+	for i := range group {
+		group[i].Seq = j.seq + 1 + uint64(i)
+		b, err := json.Marshal(group[i])
+		if err != nil {
+			return 0, fmt.Errorf("journal: %w", err)
+		}
+		if i > 0 {
+			frame = append(frame, ',')
+		}
+		frame = append(frame, b...)
+		sizes[i] = int64(len(b))
+	}
+	step("journal-append")
+	if err := j.log.append(append(frame, ']')); err != nil {
 		return 0, fmt.Errorf("journal: %w", err)
 	}
-	if err := j.log.append(frame); err != nil {
-		return 0, fmt.Errorf("journal: %w", err)
+	step("journal-appended")
+	for i, r := range group {
+		j.takeLocked(r, sizes[i])
 	}
-	j.seq++
-	j.takeLocked(r, int64(len(frame)))
+	j.seq += uint64(len(group))
 	if j.stale > compactAbove && j.stale > j.log.end/2 {
-		return j.seq, j.compact()
+		if err := j.compact(); err != nil {
+			j.stale = 0 // the present log goes on; try again a while later
+		}
 	}
 	return j.seq, nil
 }
+
+// Reserve sets aside room for n bytes of records to come, so that a disk that
+// is full by then does not stop them; a negative n gives it back.
+func (j *Journal) Reserve(n int64) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.log.ensure(j.room + n); err != nil && n > 0 {
+		return fmt.Errorf("journal: %w", err)
+	}
+	j.room += n
+	return nil
+}
+
+// Find returns the last record of an ID that is not done.
+func (j *Journal) Find(id string) (Record, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r, ok := j.live[id]
+	return r, ok
+}
+
+// last returns the number of the last record.
+func (j *Journal) last() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seq
+}
+
+// safe returns up to which record all are safe on disk.
+func (j *Journal) safe() uint64 { return j.synced.Load() }
 
 // Live returns the last record of every file that is not done.
 func (j *Journal) Live() []Record {
@@ -178,11 +269,18 @@ func (j *Journal) compact() error {
 		return fmt.Errorf("journal: %w", err)
 	}
 	log := &frameLog{file: f}
-	if err := j.writeAll(log); err != nil {
+	if err := errors.Join(j.writeAll(log), log.ensure(j.room), log.sync()); err != nil {
+		f.Close()
+		_ = j.dir.Remove(next) // the next one truncates it
+		return fmt.Errorf("journal: %w", err)
+	}
+	step("journal-compacting")
+	if err := j.dir.Rename(next, journalName); err != nil {
 		f.Close()
 		return fmt.Errorf("journal: %w", err)
 	}
-	if err := errors.Join(log.sync(), j.dir.Rename(next, journalName), syncDir(j.dir)); err != nil {
+	step("journal-compacted")
+	if err := syncDir(j.dir, "."); err != nil && j.log == nil {
 		f.Close()
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -203,7 +301,7 @@ func (j *Journal) writeAll(log *frameLog) error {
 			if err != nil {
 				return err
 			}
-			if frame, err = json.Marshal(r); err == nil {
+			if frame, err = json.Marshal([]Record{r}); err == nil {
 				err = log.append(frame)
 				r.size = int64(len(frame))
 				records[id] = r
@@ -213,9 +311,9 @@ func (j *Journal) writeAll(log *frameLog) error {
 	return err
 }
 
-// syncDir makes a rename in dir safe.
-func syncDir(dir *os.Root) error {
-	d, err := dir.Open(".")
+// syncDir makes the names in a directory below root safe.
+func syncDir(root *os.Root, dir string) error {
+	d, err := root.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -238,19 +336,21 @@ const compactAbove = 1 << 20
 func (j *Journal) Sync(seq uint64) error {
 	j.syncing.Lock()
 	defer j.syncing.Unlock()
-	if j.synced >= seq {
+	if j.synced.Load() >= seq {
 		return nil
 	}
 	j.mu.Lock()
 	log, upTo := j.log, j.seq
 	j.mu.Unlock()
+	step("journal-sync")
 	err := log.sync()
+	step("journal-synced")
 	j.mu.Lock()
 	replaced := j.log != log // by one that was synced before it took the place
 	j.mu.Unlock()
 	if err != nil && !replaced {
 		return fmt.Errorf("journal: %w", err)
 	}
-	j.synced = upTo
+	j.synced.Store(upTo)
 	return nil
 }

@@ -188,7 +188,7 @@ func TestManySyncsShareOne(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if j.synced != 50 {
-		t.Errorf("synced up to %d, want 50", j.synced)
+	if j.synced.Load() != 50 {
+		t.Errorf("synced up to %d, want 50", j.synced.Load())
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"maps"
+	"slices"
 
 	"ncloudfs/remote"
 )
@@ -18,29 +20,35 @@ import (
 // It returns the object if that is already ours, nothing where the bucket still
 // has what the file started from, else remote.ErrChanged.
 func (c *Cache) comeLate(ctx context.Context, snap *snapshot) (remote.Object, error) {
-	p := c.path(c.keyOf(snap.name))
-	now, err := c.client.Head(ctx, p)
-	before := snap.object
-	if before.Path.Key == "" {
-		before = snap.replacing
-	}
-	expected := before.Path.Key != ""
+	now, err := c.client.Head(ctx, c.path(c.keyOf(snap.name)))
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !expected:
-		return remote.Object{}, nil
+	case errors.Is(err, fs.ErrNotExist) && snap.object.Path.Key == "":
+		return remote.Object{}, nil // a removal of ours may have been carried out meanwhile
 	case errors.Is(err, fs.ErrNotExist):
 		return remote.Object{}, fmt.Errorf("removed elsewhere before its upload: %w", remote.ErrChanged)
 	case err != nil:
 		return remote.Object{}, err
-	case expected && now.ETag == before.ETag:
-		return remote.Object{}, nil
-	case snap.sending != "" && now.ETag == snap.sending && now.Size == snap.size:
-		return now, nil
 	}
 	if ours, err := c.isOurs(ctx, snap, now); err != nil || ours {
 		return now, err
 	}
+	if snap.mayReplace(now) {
+		return remote.Object{}, nil
+	}
 	return remote.Object{}, fmt.Errorf("written elsewhere before its upload: %w", remote.ErrChanged)
+}
+
+// mayReplace reports whether now is a version that the snapshot comes after: the
+// one that it started from, or an older one of ours.
+func (s *snapshot) mayReplace(now remote.Object) bool {
+	if isMarker(s.name) {
+		return true // has no bytes to lose
+	}
+	before := s.object
+	if before.Path.Key == "" {
+		before = s.replacing
+	}
+	return before.Path.Key != "" && (now.ETag == before.ETag || before.ETag == "") || now.ETag != "" && slices.Contains(s.late, now.ETag)
 }
 
 // finishMove completes a rename that a crash cut short after it had moved the
@@ -63,22 +71,37 @@ func (c *Cache) finishMove(ctx context.Context, snap *snapshot) (bool, error) {
 		return false, nil
 	}
 	c.dirs.Changed(snap.movingTo, Entry{Kind: File, Object: now})
-	snap.s.rename(snap.name, snap.movingTo, Move{snap.object, now}, remote.Object{})
+	snap.s.rename(snap.name, snap.movingTo, Move{From: snap.object, To: now}, remote.Object{})
 	c.dirs.Changed(snap.name, Entry{Kind: Absent})
 	return true, nil
 }
 
-// isOurs reports whether now holds just the bytes of the snapshot, cut into
-// parts as we cut them.
+// isOurs reports whether now holds just the snapshot: an earlier try was carried
+// out, and its answer lost.
 func (c *Cache) isOurs(ctx context.Context, snap *snapshot, now remote.Object) (bool, error) {
-	if now.Size != snap.size {
+	switch {
+	case now.Size != snap.size, !snap.dataChanged:
 		return false, nil
+	case snap.sending != "" && now.ETag == snap.sending:
+		return true, nil
+	case snap.isBase(): // a copy keeps the ETag, but for objects in parts
+		return (now.ETag == snap.base.ETag || now.ETag.Multipart()) && maps.Equal(now.Meta, snap.meta), nil
+	case snap.usesBase() && snap.sending == "":
+		return false, nil // not sent yet, and its base may be gone
 	}
+	return c.hasBytes(ctx, snap, now)
+}
+
+// hasBytes compares now with the local bytes, cut into parts as we cut them.
+func (c *Cache) hasBytes(ctx context.Context, snap *snapshot, now remote.Object) (bool, error) {
 	parts := plan(snap.size, c.partSize)
 	if parts == nil {
 		sum := md5.New()
 		err := snap.hash(ctx, sum, 0, snap.size)
 		return now.ETag == remote.ETag(hex.EncodeToString(sum.Sum(nil))), err
+	}
+	if !now.ETag.Multipart() {
+		return false, nil
 	}
 	sent := make([]remote.Part, len(parts))
 	for i, p := range parts {
@@ -88,21 +111,8 @@ func (c *Cache) isOurs(ctx context.Context, snap *snapshot, now remote.Object) (
 		}
 		sent[i].ETag = remote.ETag(hex.EncodeToString(sum.Sum(nil)))
 	}
-	return now.ETag == combined(sent), nil
-}
-
-// combined is the ETag of an object of these parts: the MD5 of their MD5s, and
-// their number. Where a part's ETag is no MD5 it is that of no object.
-func combined(parts []remote.Part) remote.ETag {
-	all := md5.New()
-	for _, p := range parts {
-		sum, err := hex.DecodeString(string(p.ETag))
-		if err != nil {
-			return ""
-		}
-		all.Write(sum)
-	}
-	return remote.ETag(fmt.Sprintf("%x-%d", all.Sum(nil), len(parts)))
+	etag, _ := remote.CombinedETag(sent)
+	return now.ETag == etag, nil
 }
 
 // hash adds a range of the snapshot to sum.

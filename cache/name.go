@@ -27,6 +27,17 @@ func (n Name) Split() (dir Name, base string) {
 	return n[:i], string(n[i+1:])
 }
 
+// A name that ends in "/" is the marker of a directory, where the stage keeps
+// one: its key is the marker's.
+
+func isMarker(n Name) bool { return strings.HasSuffix(string(n), "/") }
+
+// marker returns the name of n's marker.
+func (n Name) marker() Name { return n + "/" }
+
+// dir returns the directory of a marker.
+func (n Name) dir() Name { return n[:len(n)-1] }
+
 // In reports whether n is dir or lies below it.
 func (n Name) In(dir Name) bool {
 	return dir == "" || n == dir || strings.HasPrefix(string(n), string(dir)+"/")
@@ -59,6 +70,14 @@ func (c *Cache) dirKeyOf(n Name) string {
 // markerOf is dirKeyOf as a key of its own: claimed, it does not stand for all
 // that is below.
 func (c *Cache) markerOf(n Name) string { return c.dirKeyOf(n) + "\x00marker" }
+
+// gateOf returns what a mutation of n claims.
+func (c *Cache) gateOf(n Name) string {
+	if isMarker(n) {
+		return c.markerOf(n.dir())
+	}
+	return c.keyOf(n)
+}
 
 // claimName claims keys for a change of n. ErrMoved when a directory above n
 // was renamed or removed while it waited: n is then no place to write to.

@@ -1,6 +1,9 @@
 package cache
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"time"
 
 	"ncloudfs/remote"
@@ -11,44 +14,71 @@ type State string
 
 // The states of a staged file.
 const (
-	StateOpen      State = "open"      // changed, and not closed since
-	StateReady     State = "ready"     // closed or synced: on its way to the bucket
-	StateUploading State = "uploading" // so far in parts, by the upload that is recorded
-	StateFailed    State = "failed"    // the last try failed; there are more
-	StateConflict  State = "conflict"  // cannot be stored under its name any more
-	StateDone      State = "done"      // the bucket has it, or nobody wants it
-	StateOrphan    State = "orphan"    // no file: an object that was removed while it was open
+	StateOpen       State = "open"        // changed, and not closed since
+	StateReady      State = "ready"       // closed or synced: on its way to the bucket
+	StateUploading  State = "uploading"   // so far in parts, by the upload that is recorded
+	StateACLPending State = "acl-pending" // in the bucket, but its ACL is not yet what it should be
+	StateFailed     State = "failed"      // the last try failed; there are more
+	StateConflict   State = "conflict"    // cannot be stored under its name any more
+	StateDone       State = "done"        // the bucket has it, or nobody wants it
+	StateRemoved    State = "removed"     // no file: an object that is to be deleted
 )
 
 // Record is what the journal keeps of a staged file: all that another process
 // needs to bring it into the bucket. The last record of an ID counts.
 type Record struct {
-	Seq   uint64    `json:"seq"`
+	Seq   uint64    `json:"seq,omitempty"`
 	ID    string    `json:"id"` // the data file's path within the stage directory
 	State State     `json:"state"`
 	At    time.Time `json:"at"`
 
-	Key         []byte          `json:"key,omitempty"` // base64 in JSON: keys are any bytes
-	To          []byte          `json:"to,omitempty"`  // a rename was about to move the object there
-	Size        int64           `json:"size,omitempty"`
-	Local       []extent        `json:"local,omitempty"`
-	Base        *recordedObject `json:"base,omitempty"` // shows through where nothing is local
-	BaseEnd     int64           `json:"baseEnd,omitempty"`
+	// Amend: the bytes that the last record of this ID describes stay as they
+	// are, and this one says only what has become of them (see amend).
+	Amend bool `json:"amend,omitempty"`
+
+	// What the file's bytes are. Not changed by an amendment.
+	Size        int64    `json:"size,omitempty"`
+	Local       []extent `json:"local,omitempty"`
+	Inline      []byte   `json:"inline,omitempty"` // the bytes of Local one after the other; else they are in the data file
+	BaseEnd     int64    `json:"baseEnd,omitempty"`
+	DataChanged bool     `json:"dataChanged,omitempty"`
+	Boot        string   `json:"boot,omitempty"` // not safe from a loss of power during this boot of the machine; empty: safe
+
+	Key         []byte          `json:"key,omitempty"`    // base64 in JSON: keys are any bytes
+	To          []byte          `json:"to,omitempty"`     // a rename was about to move the object there
+	Base        *recordedObject `json:"base,omitempty"`   // shows through where nothing is local
 	Object      *recordedObject `json:"object,omitempty"` // what the bucket had last
 	Replacing   *recordedObject `json:"replacing,omitempty"`
-	DataChanged bool            `json:"dataChanged,omitempty"`
 	Meta        remote.Meta     `json:"meta,omitempty"`
 	ContentType string          `json:"contentType,omitempty"`
-	Upload      string          `json:"upload,omitempty"`  // id of a multipart upload
+	ACL         string          `json:"acl,omitempty"`     // to be given to the object after its upload
+	Sent        bool            `json:"sent,omitempty"`    // an upload has begun: its answer may be lost
 	Sending     remote.ETag     `json:"sending,omitempty"` // what an edit's upload makes: its base is gone then
+	Late        []remote.ETag   `json:"late,omitempty"`    // versions that earlier requests of ours may still bring about
+	Upload      *recordedUpload `json:"upload,omitempty"`  // a multipart upload that is under way
+	Part        *recordedPart   `json:"part,omitempty"`    // of an amendment: one more part of Upload is there
 	Error       string          `json:"error,omitempty"`   // of the last try
 
-	size int64 // of the frame, in bytes
+	size int64 // in the log, in bytes
 }
 
-// isReplacedBy reports whether o is a file that has the name of the orphan r.
+// amend returns r with all that is not about its bytes as in a.
+func (r Record) amend(a Record) Record {
+	if a.Part != nil {
+		if r.Upload != nil {
+			r.Upload = r.Upload.with(*a.Part)
+		}
+		return r
+	}
+	a.Amend = false
+	a.Size, a.Local, a.Inline, a.BaseEnd, a.DataChanged, a.Boot = r.Size, r.Local, r.Inline, r.BaseEnd, r.DataChanged, r.Boot
+	return a
+}
+
+// isReplacedBy reports whether o is a file that has the name of the removed
+// object r.
 func (r Record) isReplacedBy(o Record) bool {
-	return o.State != StateOrphan && string(o.Key) == string(r.Key)
+	return o.State != StateRemoved && string(o.Key) == string(r.Key)
 }
 
 // recordedObject is one version of an object.
@@ -72,4 +102,38 @@ func (r *recordedObject) object(bucket string) remote.Object {
 		return remote.Object{}
 	}
 	return remote.Object{Path: remote.Path{Bucket: bucket, Key: string(r.Key)}, ETag: r.ETag, Size: r.Size, ModTime: r.Modified}
+}
+
+// recordedUpload is a multipart upload that has begun. It is immutable.
+type recordedUpload struct {
+	ID       string         `json:"id"`
+	Key      []byte         `json:"key"`
+	PartSize int64          `json:"partSize"`
+	Of       string         `json:"of"` // what it was begun with: see uploadOf
+	Parts    []recordedPart `json:"parts,omitempty"`
+}
+
+// recordedPart is a part that the service has.
+type recordedPart struct {
+	Number int         `json:"n"`
+	ETag   remote.ETag `json:"etag"`
+	Size   int64       `json:"size"`
+}
+
+func (u *recordedUpload) with(p recordedPart) *recordedUpload {
+	now := *u
+	now.Parts = append(u.Parts[:len(u.Parts):len(u.Parts)], p)
+	return &now
+}
+
+// uploadOf sums up what the first request of a multipart upload fixes. Only an
+// upload of the same sum can be gone on with.
+func uploadOf(p remote.Path, o remote.PutOptions) string {
+	b, _ := json.Marshal(struct { // strings always marshal
+		Key  []byte
+		Type string
+		Meta remote.Meta
+	}{[]byte(p.Key), o.ContentType, o.Meta})
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:12])
 }

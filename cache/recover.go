@@ -6,115 +6,209 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
-
-	"ncloudfs/remote"
 )
 
 // recover takes up what an earlier mount of this source left: files that were
 // closed are staged again, shown, and uploaded behind; files that their writer
-// never closed, and those that cannot be uploaded, are kept and named in the
-// log. What cannot be read is reported and left alone.
-func (c *Cache) recover() {
+// never closed are kept for Pending, or with uploadOpen treated as if they had
+// been closed; so is what cannot be uploaded. What cannot be read is reported
+// and left alone.
+func (c *Cache) recover(uploadOpen bool) {
 	live := c.stage.journal.Live()
-	for _, r := range live {
-		if r.Upload != "" {
-			c.retries.Go(func() { c.abort(c.ctx, c.client.Resume(c.path(string(r.Key)), r.Upload, remote.PutOptions{})) })
+	for i := range live {
+		if uploadOpen && live[i].State == StateOpen {
+			live[i].State = StateReady
 		}
-		if r.State == StateOrphan && slices.ContainsFunc(live, r.isReplacedBy) {
-			c.dropRecord(r.ID)
+	}
+	for _, r := range live {
+		replaced := func(o Record) bool { return r.isReplacedBy(o) && c.isWanted(o) == nil }
+		if r.State == StateRemoved && slices.ContainsFunc(live, replaced) && !c.idle {
+			c.recallRemoval(r)
+			c.dropRecords(r.ID)
 			continue // the name has a new file, whose upload replaces the object
 		}
 		if err := c.takeUp(r); err != nil {
-			c.stage.keep(r.ID)
-			c.log.Error("a file of an earlier mount is kept, but not uploaded", "path", c.path(string(r.Key)).String(),
-				"kept", c.stage.root.Name()+"/"+r.ID, "state", string(r.State), "err", err)
+			c.keep(r, err)
 		}
 	}
-	for _, id := range c.stage.journal.Done() {
-		_ = c.stage.root.Remove(id) // gone already, but for a crash; an orphan has none
-		c.stage.journal.Forget(id)
+	if !c.idle {
+		for _, id := range c.stage.journal.Done() {
+			_ = c.stage.root.Remove(id) // gone already, but for a crash; a removal has none
+			c.stage.journal.Forget(id)
+		}
+		c.reportStrays()
 	}
-	c.reportStrays()
 }
 
-// dropRecord ends a record that has no data file.
-func (c *Cache) dropRecord(id string) {
-	if _, err := c.stage.journal.Append(Record{ID: id, State: StateDone, At: time.Now()}); err != nil {
-		c.log.Error("the journal cannot be written", "err", err)
+// keep leaves what cannot be taken up to people: see Pending.
+func (c *Cache) keep(r Record, why error) {
+	c.stage.keep(r.ID)
+	if r.State == StateOpen && r.Upload != nil {
+		c.abortBehind(r.Upload) // begun anew if it is wanted after all
+		r.Upload, r.Amend = nil, true
+		c.appendLogged(Name(r.Key), r)
 	}
-	c.stage.journal.Forget(id)
+	if !c.idle {
+		c.log.Error("a file of an earlier mount is kept, but not uploaded; see ncloudfs pending", "path", c.path(string(r.Key)).String(),
+			"kept", c.stage.root.Name()+"/"+r.ID, "state", string(r.State), "err", why)
+	}
 }
 
-// takeUp stages one file again.
-func (c *Cache) takeUp(r Record) error {
-	switch r.State {
-	case StateOrphan:
-		c.takeUpOrphan(r)
-		return nil
-	case StateOpen:
-		return errors.New("its writer ended before it was closed")
-	case StateConflict:
+var (
+	errNeverClosed = errors.New("its writer ended before it was closed")
+	errPowerLoss   = errors.New("power was lost before its bytes were safe on disk")
+)
+
+// isWanted returns nil for a record whose file is to be uploaded, else why it is
+// only kept.
+func (c *Cache) isWanted(r Record) error {
+	switch {
+	case r.State == StateOpen:
+		return errNeverClosed
+	case r.State == StateConflict:
 		return errors.New(r.Error)
-	}
-	if !strings.HasPrefix(string(r.Key), c.prefix) {
+	case r.Boot != "" && r.Boot != c.boot:
+		return errPowerLoss
+	case !strings.HasPrefix(string(r.Key), c.prefix):
 		return errors.New("its key is not below what is mounted")
 	}
-	file, err := c.openData(r)
+	return nil
+}
+
+// takeUp stages one file again, or has one object removed.
+func (c *Cache) takeUp(r Record) error {
+	if r.State == StateRemoved {
+		c.takeUpRemoval(r)
+		return nil
+	}
+	if err := c.isWanted(r); err != nil {
+		return err
+	}
+	s, err := c.restage(r)
 	if err != nil {
 		return err
 	}
-	c.stage.adopt(r.ID)
-	name := Name(strings.TrimPrefix(string(r.Key), c.prefix))
-	s := &Staged{
-		c: c, file: file, path: r.ID, name: name,
-		size: r.Size, local: extents{r.Local}, base: r.Base.object(c.bucket), baseEnd: r.BaseEnd,
-		attr: ParseAttr(r.Meta), meta: r.Meta, contentType: r.ContentType, object: r.Object.object(c.bucket), upload: r.Upload,
-		changes: 2, committed: 1, wasWritten: true, wasSent: true, isLate: true, noted: r.State, notedAt: r.At,
-	}
-	if r.DataChanged {
-		s.dataChanges = s.changes
-	}
-	s.sending, s.sendingFor, s.replacing = r.Sending, s.changes, r.Replacing.object(c.bucket)
-	s.movingTo = Name(strings.TrimPrefix(string(r.To), c.prefix))
-	_ = c.stage.reserve(s.local.Bytes()) // over a limit that was lowered, too
-	if c.stage.putNew(name, s) != s {
-		file.Close()
+	if c.stage.putNew(s.name, s) != s {
+		s.file.Close()
 		return errors.New("a newer file of the same name is staged")
 	}
-	if s.object.Path.Key == "" {
-		c.dirs.Pin(name)
+	c.stage.setBase(s, s.base.Path.Key, c.keyOf(s.name))
+	c.pinRestaged(s)
+	if r.Sent || r.Upload != nil {
+		late := append(r.Late[:len(r.Late):len(r.Late)], r.Sending)
+		c.sends.recall(c.path(string(r.Key)), late...)
 	}
-	c.log.Info("taking up a file that an earlier mount left", "path", c.path(string(r.Key)).String(), "bytes", r.Size)
+	if !c.idle {
+		c.log.Info("taking up a file that an earlier mount left", "path", c.path(string(r.Key)).String(), "bytes", r.Size)
+	}
 	s.settle()
 	return nil
 }
 
-// takeUpOrphan deletes the object of a file that was removed while it was open.
-func (c *Cache) takeUpOrphan(r Record) {
+// pinRestaged shows what the bucket lacks.
+func (c *Cache) pinRestaged(s *Staged) {
+	switch {
+	case isMarker(s.name):
+		c.dirs.Changed(s.name.dir(), Entry{Kind: Dir})
+	case s.object.Path.Key == "":
+		c.dirs.Pin(s.name)
+	}
+}
+
+// restage makes a Staged of a record.
+func (c *Cache) restage(r Record) (*Staged, error) {
+	file, err := c.openData(r)
+	if err != nil {
+		return nil, err
+	}
+	c.stage.adopt(r.ID)
+	s := &Staged{
+		c: c, file: file, path: r.ID, name: c.nameOf(r.Key),
+		size: r.Size, local: extents{r.Local}, base: r.Base.object(c.bucket), baseEnd: r.BaseEnd,
+		attr: ParseAttr(r.Meta), meta: r.Meta, contentType: r.ContentType,
+		object: r.Object.object(c.bucket), replacing: r.Replacing.object(c.bucket),
+		changes: 2, committed: 1, saved: 2, savedID: r.ID, safeEntry: r.ID,
+		wasWritten: true, wasSent: r.Sent, isLate: true,
+		upload: r.Upload, sending: r.Sending, sendingFor: 2, acl: r.ACL,
+		noted: r.State, notedAt: r.At, savedAt: r.At, changedAt: r.At,
+	}
+	if r.DataChanged {
+		s.dataChanges = s.changes
+	}
+	if len(r.To) > 0 {
+		s.movingTo = c.nameOf(r.To)
+	}
+	if r.Error != "" {
+		s.failure = errors.New(r.Error)
+	}
+	_ = c.stage.reserve(s.local.Bytes()) // over a limit that was lowered, too
+	return s, nil
+}
+
+func (c *Cache) nameOf(key []byte) Name { return Name(strings.TrimPrefix(string(key), c.prefix)) }
+
+// takeUpRemoval has the object of a removed file deleted.
+func (c *Cache) takeUpRemoval(r Record) {
 	o := r.Object.object(c.bucket)
-	c.orphans.add(o)
-	c.dirs.PinAbsent(Name(strings.TrimPrefix(o.Path.Key, c.prefix)))
-	c.RemoveOrphanBehind(o.Path, o.ETag)
+	o.Path = c.path(string(r.Key))
+	c.recallRemoval(r)
+	c.removals.put(removal{object: o, since: r.At, isLate: true, due: r.At})
+	c.dirs.PinAbsent(shownName(c.nameOf(r.Key)))
+	c.wakeRemovals()
+}
+
+// recallRemoval: the deletion may have been under way when the mount ended.
+func (c *Cache) recallRemoval(r Record) {
+	p := c.path(string(r.Key))
+	c.sends.recallDelete(p, r.Late...)
 }
 
 // openData opens a record's data file, and makes sure that it holds what the
 // record says.
 func (c *Cache) openData(r Record) (*os.File, error) {
-	file, err := c.stage.root.OpenFile(r.ID, os.O_RDWR, 0)
+	flags := os.O_RDWR
+	if r.isInline() {
+		flags |= os.O_CREATE // the bytes are here
+	}
+	file, err := c.stage.root.OpenFile(r.ID, flags, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("its local bytes are gone: %w", err)
 	}
-	info, err := file.Stat()
-	if err != nil {
+	if err := fillData(file, r); err != nil {
 		file.Close()
 		return nil, err
 	}
-	if n := len(r.Local); n > 0 && r.Local[n-1].End > info.Size() {
-		file.Close()
-		return nil, fmt.Errorf("its local file has %d bytes and should have %d", info.Size(), r.Local[n-1].End)
-	}
 	return file, nil
+}
+
+// isInline reports whether the record holds all local bytes itself.
+func (r Record) isInline() bool {
+	local := extents{r.Local}
+	return int64(len(r.Inline)) == local.Bytes()
+}
+
+// fillData puts a record's inline bytes into its data file; without them, the
+// file must have them.
+func fillData(file *os.File, r Record) error {
+	if r.isInline() {
+		rest := r.Inline
+		for _, e := range r.Local {
+			n := e.End - e.Start
+			if _, err := file.WriteAt(rest[:n], e.Start); err != nil {
+				return fmt.Errorf("%w: %w", ErrStage, err)
+			}
+			rest = rest[n:]
+		}
+		return nil
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if n := len(r.Local); n > 0 && r.Local[n-1].End > info.Size() {
+		return fmt.Errorf("its local file has %d bytes and should have %d", info.Size(), r.Local[n-1].End)
+	}
+	return nil
 }
 
 // reportStrays names data files that no record speaks of. Empty ones are what

@@ -11,8 +11,15 @@ import (
 
 // Remove removes file n: one DELETE, or none when it never reached the bucket.
 // With isOpen, an object whose bytes handles still read is only hidden;
-// RemoveOrphan deletes it after the last close.
+// RemoveClosed deletes it after the last close. In write-back mode every object
+// is only hidden, and deleted behind.
 func (c *Cache) Remove(ctx context.Context, n Name, isOpen bool) error {
+	if c.writeBack {
+		return c.hideFile(ctx, n, isOpen)
+	}
+	if err := c.commitDependents(ctx, c.keyOf(n)); err != nil {
+		return fmt.Errorf("remove %q: %w", n, err)
+	}
 	s := c.stage.take(n)
 	defer func() { s.Release() }() // its local bytes stay at least until the bucket has answered
 	resume := s.holdUploads()
@@ -44,10 +51,10 @@ func (c *Cache) removeStaged(ctx context.Context, n Name, s *Staged, isOpen bool
 	view := s.view()
 	switch base := s.Committed(); {
 	case isOpen && base.Path.Key != "" && view.usesBase():
-		c.hideObject(n, base)
+		c.hideObject(n, base, true)
 		return nil
 	case s.mayExist():
-		if err := c.client.Delete(ctx, c.path(c.keyOf(n))); err != nil {
+		if err := c.delete(ctx, c.path(c.keyOf(n))); err != nil {
 			return err
 		}
 	}
@@ -55,15 +62,89 @@ func (c *Cache) removeStaged(ctx context.Context, n Name, s *Staged, isOpen bool
 	return nil
 }
 
-// hideObject removes a name whose object open handles still read.
-func (c *Cache) hideObject(n Name, o remote.Object) {
-	r := Record{ID: orphanID(o.Path), State: StateOrphan, At: time.Now(), Key: []byte(o.Path.Key), Object: recordObject(o)}
-	if _, err := c.stage.journal.Append(r); err != nil {
-		c.log.Error("after a crash now a removed file would be back", "path", o.Path.String(), "err", err)
+// hideFile is Remove in write-back mode.
+func (c *Cache) hideFile(ctx context.Context, n Name, isOpen bool) error {
+	if err := c.checkParents(n); err != nil {
+		return err
 	}
-	c.orphans.add(o)
-	c.removed(n)
-	c.dirs.PinAbsent(n) // the bucket will show it until its last close
+	s := c.stage.take(n)
+	if s == nil {
+		e, err := c.Stat(ctx, n)
+		switch {
+		case err != nil:
+			return err
+		case e.Kind != File:
+			return fmt.Errorf("remove %q: %w", n, fs.ErrNotExist)
+		}
+		c.hideObject(n, e.Object, isOpen)
+		return nil
+	}
+	defer s.Release()
+	c.hideStaged(n, s, isOpen)
+	return nil
+}
+
+// hideStaged takes the name n of s away, and leaves what the bucket may have
+// under it to the removals.
+func (c *Cache) hideStaged(n Name, s *Staged, isOpen bool) {
+	view := s.view()
+	c.dirs.PinAbsent(shownName(n)) // before it leaves the stage: it is not to be seen in between
+	s.hide()
+	o := s.removable()
+	if o.Path.Key == "" {
+		c.dropPin(n)
+		return
+	}
+	reads := isOpen && view.usesBase() && view.base.Path == c.path(c.keyOf(n))
+	c.hideObject(n, o, reads)
+}
+
+// dropPin ends PinAbsent of a name that the bucket has no object of, unless an
+// earlier one is still on its way out.
+func (c *Cache) dropPin(n Name) {
+	if !c.removals.hides(c.path(c.keyOf(n))) {
+		c.removed(shownName(n))
+	}
+}
+
+// shownName returns under which name n is seen: a marker is its directory.
+func shownName(n Name) Name {
+	if isMarker(n) {
+		return n.dir()
+	}
+	return n
+}
+
+// removable returns what the bucket may have under the file's name: without an
+// ETag where that is not known.
+func (s *Staged) removable() remote.Object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.object.Path.Key != "":
+		return s.object
+	case s.wasSent:
+		return remote.Object{Path: s.c.path(s.c.keyOf(s.name))}
+	}
+	return s.replacing
+}
+
+// delete deletes an object at once. Where an older request of ours may bring it
+// back, it is looked at again behind.
+func (c *Cache) delete(ctx context.Context, p remote.Path) error {
+	defer c.sends.beginDelete(p.Key)()
+	step("delete")
+	if err := c.client.Delete(ctx, p); err != nil {
+		return err
+	}
+	step("delete-done")
+	if d := c.sends.doubtOf(p.Key, ""); d.exists() {
+		o := remote.Object{Path: p}
+		c.appendLogged(Name(p.Key), c.removalRecord(o))
+		c.removals.put(removal{object: o, since: time.Now(), again: d})
+		c.wakeRemovals()
+	}
+	return nil
 }
 
 // removeClean is for the holder of the key's claim.
@@ -75,10 +156,10 @@ func (c *Cache) removeClean(ctx context.Context, n Name, isOpen bool) error {
 	case e.Kind != File:
 		return fmt.Errorf("remove %q: %w", n, fs.ErrNotExist)
 	case isOpen:
-		c.hideObject(n, e.Object)
+		c.hideObject(n, e.Object, true)
 		return nil
 	}
-	if err := c.client.Delete(ctx, e.Object.Path); err != nil {
+	if err := c.delete(ctx, e.Object.Path); err != nil {
 		return fmt.Errorf("remove %q: %w", n, err)
 	}
 	c.removed(n)
@@ -128,9 +209,7 @@ func (s *Staged) holdUploads() (resume func()) {
 func (s *Staged) hide() {
 	s.mu.Lock()
 	s.unlinked = true
-	if s.noted != "" && s.noted != StateDone {
-		s.noteLocked(StateDone, nil) // before the object goes: a crash must not bring it back
-	}
+	s.noteDoneLocked() // before the object goes: a crash must not bring it back
 	name, running := s.name, s.running
 	s.mu.Unlock()
 	s.c.stage.drop(name, s)
@@ -160,36 +239,45 @@ func (s *Staged) mayExist() bool {
 }
 
 // Rmdir removes an empty directory: one listing, and one DELETE if it has a
-// marker. ErrNotEmpty when anything is in it, also what this mount cannot show.
+// marker, which in write-back mode is deleted behind. ErrNotEmpty when anything
+// is in it, also what this mount cannot show.
 func (c *Cache) Rmdir(ctx context.Context, n Name) error {
-	key := c.dirKeyOf(n)
-	if len(c.stage.Under(n)) > 0 {
-		return fmt.Errorf("remove directory %q: %w", n, ErrNotEmpty)
-	}
-	release, err := c.claimName(ctx, n, key)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := c.removeOrphans(ctx, key); err != nil {
-		return err
-	}
-	page, err := c.client.ListPage(ctx, remote.ListOptions{Bucket: c.bucket, Prefix: key, MaxKeys: 2})
-	if err != nil {
+	if err := c.rmdir(ctx, n); err != nil {
 		return fmt.Errorf("remove directory %q: %w", n, err)
 	}
-	for _, o := range page.Objects {
-		if o.Path.Key != key {
-			return fmt.Errorf("remove directory %q: %w", n, ErrNotEmpty)
-		}
-	}
-	if len(page.Objects) > 0 {
-		if err := c.client.Delete(ctx, c.path(key)); err != nil {
-			return fmt.Errorf("remove directory %q: %w", n, err)
-		}
-	}
-	c.known.Forget(key)
+	c.known.Forget(c.dirKeyOf(n))
 	c.dirs.ForgetTree(n)
-	c.removed(n)
+	c.dropPin(n.marker())
+	return nil
+}
+
+func (c *Cache) rmdir(ctx context.Context, n Name) error {
+	if !c.writeBack {
+		if err := c.removeUnder(ctx, c.dirKeyOf(n)); err != nil {
+			return err
+		}
+		release, err := c.claimName(ctx, n, c.dirKeyOf(n))
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	if err := c.checkParents(n); err != nil {
+		return err
+	}
+	hasMarker, err := c.checkEmpty(ctx, n)
+	if err != nil {
+		return err
+	}
+	marker := c.stage.take(n.marker())
+	defer func() { marker.Release() }()
+	switch p := c.path(c.dirKeyOf(n)); {
+	case marker != nil:
+		c.hideStaged(n.marker(), marker, false)
+	case c.writeBack && hasMarker:
+		c.hideObject(n.marker(), remote.Object{}, false)
+	case hasMarker:
+		return c.delete(ctx, p)
+	}
 	return nil
 }

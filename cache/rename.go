@@ -22,6 +22,12 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	if err := c.CheckName(to); err != nil {
 		return Move{}, err
 	}
+	if c.writeBack {
+		return c.renameBehind(ctx, from, to)
+	}
+	if err := c.makeWay(ctx, c.keyOf(from), c.keyOf(to)); err != nil {
+		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
+	}
 	release, err := c.claimNames(ctx, from, to, c.keyOf(from), c.keyOf(to))
 	if err != nil {
 		return Move{}, err
@@ -38,7 +44,7 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	s.noteMove(to)
 	m, err := c.moveObject(ctx, from, to)
 	if err == nil && m.isEmpty() && s != nil && s.mayExist() {
-		err = c.client.Delete(ctx, c.path(c.keyOf(from))) // what an upload with a lost answer left
+		err = c.delete(ctx, c.path(c.keyOf(from))) // what an upload with a lost answer left
 	}
 	if err != nil {
 		s.noteMove("")
@@ -55,7 +61,7 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	if s != nil {
 		s.rename(from, to, m, replaced)
 	}
-	c.dropOrphan(c.path(c.keyOf(to)))
+	c.dropRemoval(c.path(c.keyOf(to)))
 	if s != nil && m.isEmpty() {
 		c.dirs.Pin(to)
 	} else {
@@ -80,7 +86,11 @@ func (c *Cache) claimNames(ctx context.Context, from, to Name, keys ...string) (
 
 // Move is one object that a rename has moved: the version that was copied and
 // the copy. It is zero where the bucket had none.
-type Move struct{ From, To remote.Object }
+// Staged is the file where nothing was moved yet, but will be.
+type Move struct {
+	From, To remote.Object
+	Staged   *Staged
+}
 
 func (m Move) isEmpty() bool { return m.To.Path.Key == "" }
 
@@ -101,7 +111,7 @@ func (c *Cache) moveObject(ctx context.Context, from, to Name) (Move, error) {
 	if err != nil {
 		return Move{}, err
 	}
-	return Move{old, copied}, c.client.Delete(ctx, old.Path)
+	return Move{From: old, To: copied}, c.delete(ctx, old.Path)
 }
 
 // objectOf returns the version of n that the bucket holds; its Path is empty
@@ -129,7 +139,14 @@ func (c *Cache) copyObject(ctx context.Context, old remote.Object, to remote.Pat
 	if contentType != old.ContentType {
 		o.Replace, o.Meta, o.ContentType = true, old.Meta, contentType
 	}
+	etag := old.ETag
+	if etag.Multipart() {
+		etag = "" // the copy gets another one
+	}
+	defer c.sends.begin(to.Key, etag)()
+	step("copy")
 	copied, err := c.client.Copy(ctx, to, old.Path, o)
+	step("copy-done")
 	if err != nil {
 		return remote.Object{}, err
 	}
@@ -193,7 +210,7 @@ func (s *Staged) rename(from, to Name, m Move, replaced remote.Object) {
 		s.contentType = m.To.ContentType
 	}
 	if s.base.Path.Key != "" && s.base.ETag == m.From.ETag {
-		s.c.rebaseLocked(s, m.To)
+		s.setBaseLocked(m.To)
 	}
 }
 
@@ -206,14 +223,14 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	if err := c.CheckName(to); err != nil {
 		return nil, err
 	}
+	if err := errors.Join(c.settleBelow(ctx, from), c.settleBelow(ctx, to)); err != nil {
+		return nil, fmt.Errorf("rename directory %q to %q: %w", from, to, err)
+	}
 	release, err := c.claimNames(ctx, from, to, c.dirKeyOf(from), c.dirKeyOf(to))
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if err := errors.Join(c.removeOrphans(ctx, c.dirKeyOf(from)), c.removeOrphans(ctx, c.dirKeyOf(to))); err != nil {
-		return nil, err
-	}
 	hasMarker, err := c.checkEmpty(ctx, to)
 	if err != nil {
 		return nil, fmt.Errorf("rename %q to %q: %w", from, to, err)
@@ -257,23 +274,76 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	return moved, nil
 }
 
+// settleBelow brings the bucket to where what is below n can be moved by it:
+// what was removed is deleted, no older request can take effect, and in
+// write-back mode what was closed is uploaded.
+func (c *Cache) settleBelow(ctx context.Context, n Name) error {
+	key := c.dirKeyOf(n)
+	for _, s := range c.stage.Under(n) {
+		if s.isMoved() || c.writeBack && s.owes() || s.isMarkerFile() {
+			if err := s.Commit(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if err := c.removeUnder(ctx, key); err != nil {
+		return err
+	}
+	return c.sends.settled(ctx, key)
+}
+
+// makeWay is settleBelow for single keys that are about to be replaced, moved or
+// deleted.
+func (c *Cache) makeWay(ctx context.Context, keys ...string) error {
+	for _, key := range keys {
+		if err := c.commitDependents(ctx, key); err != nil {
+			return err
+		}
+	}
+	return c.sends.settled(ctx, keys...)
+}
+
+// isMoved reports whether the file is still to be made of an object of another
+// name.
+func (s *Staged) isMoved() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.base.Path.Key != "" && s.base.Path.Key != s.c.keyOf(s.name)
+}
+
+func (s *Staged) isMarkerFile() bool { return isMarker(s.nameNow()) }
+
 // checkEmpty refuses a directory with anything in it but its marker, and tells
 // whether it has one: one listing.
 func (c *Cache) checkEmpty(ctx context.Context, n Name) (hasMarker bool, err error) {
-	if len(c.stage.Under(n)) > 0 {
-		return false, ErrNotEmpty
-	}
-	key := c.dirKeyOf(n)
-	page, err := c.client.ListPage(ctx, remote.ListOptions{Bucket: c.bucket, Prefix: key, MaxKeys: 2})
-	if err != nil {
-		return false, err
-	}
-	for _, o := range page.Objects {
-		if o.Path.Key != key {
+	for _, s := range c.stage.Under(n) {
+		if !s.isMarkerFile() || s.nameNow() != n.marker() {
 			return false, ErrNotEmpty
 		}
 	}
-	return len(page.Objects) > 0, nil
+	key := c.dirKeyOf(n)
+	list := remote.ListOptions{Bucket: c.bucket, Prefix: key, MaxKeys: 2}
+	if len(c.removals.under(key)) > 0 {
+		list.MaxKeys = 0 // it may have many keys that are on their way out
+	}
+	for page, err := range c.client.List(ctx, list) {
+		if err != nil {
+			return false, err
+		}
+		for _, o := range page.Objects {
+			switch {
+			case c.removals.hides(o.Path):
+			case o.Path.Key != key:
+				return false, ErrNotEmpty
+			default:
+				hasMarker = true
+			}
+		}
+		if list.MaxKeys == 2 {
+			break
+		}
+	}
+	return hasMarker, nil
 }
 
 // moveTree copies every object below from, then deletes the originals. It
@@ -295,7 +365,7 @@ func (c *Cache) moveTree(ctx context.Context, from, to Name, keepMarker bool) (m
 	moved := make(map[Name]Move, len(objects))
 	for i, o := range objects {
 		keys[i] = o.Path.Key
-		moved[Name(strings.TrimPrefix(o.Path.Key, c.prefix))] = Move{o, copies[i]}
+		moved[Name(strings.TrimPrefix(o.Path.Key, c.prefix))] = Move{From: o, To: copies[i]}
 	}
 	if err := c.deleteAll(ctx, keys); err != nil {
 		// Everything is at its new place, and that is where it is shown.

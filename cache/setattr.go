@@ -13,15 +13,20 @@ import (
 // when its metadata is not known), or a PUT of the marker. The root of a bucket
 // has no marker; what is set there lasts as long as the mount.
 func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) error {
+	if c.writeBack {
+		return c.setMetaBehind(ctx, n, change)
+	}
 	release, err := c.claimName(ctx, n, c.keyOf(n), c.markerOf(n))
 	if err != nil {
 		return err
 	}
-	if s := c.stage.take(n); s != nil {
-		release()
-		defer s.Release()
-		s.SetMeta(change)
-		return s.Commit(ctx)
+	for _, name := range []Name{n, n.marker()} {
+		if s := c.stage.take(name); s != nil {
+			release()
+			defer s.Release()
+			s.SetMeta(change)
+			return s.Commit(ctx)
+		}
 	}
 	defer release()
 	e, err := c.Stat(ctx, n)
@@ -45,9 +50,57 @@ func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, 
 	return nil
 }
 
+// setMetaBehind is SetMeta in write-back mode: what has other attributes now is
+// staged.
+func (c *Cache) setMetaBehind(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) error {
+	if err := c.checkParents(n); err != nil {
+		return err
+	}
+	s, err := c.stageForMeta(ctx, n)
+	if err != nil {
+		return fmt.Errorf("set attributes of %q: %w", n, err)
+	}
+	if s == nil { // the root
+		return c.setDirMeta(ctx, n, Entry{Kind: Dir}, change)
+	}
+	defer s.Release()
+	s.SetMeta(change)
+	return s.promise(ctx)
+}
+
+// stageForMeta returns the file or marker whose attributes are n's, staged; nil
+// for the root of a bucket. The caller must Release it.
+func (c *Cache) stageForMeta(ctx context.Context, n Name) (*Staged, error) {
+	for _, name := range []Name{n, n.marker()} {
+		if s := c.stage.take(name); s != nil {
+			return s, nil
+		}
+	}
+	e, err := c.Stat(ctx, n)
+	if err == nil {
+		e, err = c.Describe(ctx, n, e)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case e.Kind == Dir && c.dirKeyOf(n) == "":
+		return nil, nil
+	case e.Kind == Dir:
+		return c.OpenStaged(n.marker(), StageOptions{Attr: e.Attr, Meta: e.Object.Meta})
+	case e.Kind != File:
+		return nil, fs.ErrNotExist
+	case e.Staged == nil && e.Object.Size > maxCopySize:
+		return nil, remote.ErrTooLarge
+	}
+	return c.OpenStaged(n, StageOptions{Base: e})
+}
+
 func (c *Cache) setFileMeta(ctx context.Context, n Name, e Entry, change func(remote.Meta, *string)) error {
 	meta, contentType := e.Attr.Meta(e.Object.Meta), e.Object.ContentType
 	change(meta, &contentType)
+	if err := c.makeWay(ctx, e.Object.Path.Key); err != nil {
+		return err
+	}
 	o, err := c.replaceMeta(ctx, e.Object, meta, contentType)
 	if err != nil {
 		c.dirs.Forget(n) // perhaps another version by now

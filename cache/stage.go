@@ -1,12 +1,13 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -25,14 +26,18 @@ type Stage struct {
 	limit   int64 // bytes; 0: what the file system has free
 
 	mu     sync.Mutex
-	byName map[Name]*Staged // guarded by mu, like all below
-	files  map[string]bool  // data files of this mount; true: to be kept at its end
-	used   int64            // bytes written to data files
+	byName map[Name]*Staged            // guarded by mu, like all below
+	bases  map[string]map[*Staged]bool // by key: files of other keys through which its object shows
+	files  map[string]bool             // data files of this mount; true: to be kept at its end
+	doomed map[string]uint64           // data files to be removed once this record is safe
+	used   int64                       // bytes written to data files
+	free   int64                       // bytes that the file system had to spare when it was last asked, less what was used since
 	lastID uint64
 }
 
-// openStage makes and locks the directory.
-func openStage(dir, source string, limit int64) (*Stage, error) {
+// openStage makes and locks the directory. While a mount that has ended brings
+// its last files into the bucket, it is waited for, until ctx ends.
+func openStage(ctx context.Context, dir, source string, limit int64) (*Stage, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, unusable(dir, err)
 	}
@@ -51,12 +56,20 @@ func openStage(dir, source string, limit int64) (*Stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stage directory %s: %w", dir, err)
 	}
-	s := &Stage{root: root, limit: limit, byName: map[Name]*Staged{}, files: map[string]bool{}}
-	if err := errors.Join(s.takeLock(), s.probe()); err != nil {
+	s := &Stage{root: root, limit: limit, byName: map[Name]*Staged{}, bases: map[string]map[*Staged]bool{},
+		files: map[string]bool{}, doomed: map[string]uint64{}}
+	if err := s.prepare(ctx); err != nil {
 		s.Close()
 		return nil, unusable(root.Name(), err)
 	}
 	return s, nil
+}
+
+func (s *Stage) prepare(ctx context.Context) error {
+	if err := s.takeLock(ctx); err != nil {
+		return err
+	}
+	return s.probe()
 }
 
 // unusable says what to do about a directory that cannot be written to.
@@ -86,25 +99,6 @@ func checkOwner(dir string) error {
 	return nil
 }
 
-// takeLock makes sure that one mount uses the directory.
-func (s *Stage) takeLock() error {
-	f, err := s.root.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	s.lock = f
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		holder := make([]byte, 20)
-		n, _ := f.ReadAt(holder, 0)
-		return fmt.Errorf("process %s has this source mounted and uses it: unmount that one, or choose another --stage-dir", holder[:n])
-	}
-	if err := f.Truncate(0); err != nil {
-		return err
-	}
-	_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
-	return err
-}
-
 // probe finds out now, not at the first write, that nothing can be written.
 func (s *Stage) probe() error {
 	f, err := s.root.Create("data/probe")
@@ -120,44 +114,16 @@ func (s *Stage) Close() error {
 	if s == nil {
 		return nil
 	}
-	err := s.root.Close()
+	var err error
 	if s.journal != nil {
-		err = errors.Join(err, s.journal.Close())
+		s.removeDoomedNow()
+		err = s.journal.Close()
 	}
+	err = errors.Join(err, s.root.Close())
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 	}
 	return err
-}
-
-// strays returns the paths of data files that this mount has neither made nor
-// taken up nor kept. Empty ones are removed.
-func (s *Stage) strays() ([]string, error) {
-	files, err := fs.ReadDir(s.root.FS(), "data")
-	if err != nil {
-		return nil, fmt.Errorf("stage directory %s: %w", s.root.Name(), err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var paths []string
-	for _, f := range files {
-		path := "data/" + f.Name()
-		if _, known := s.files[path]; known {
-			continue
-		}
-		if info, err := f.Info(); err == nil && info.Size() == 0 && s.root.Remove(path) == nil {
-			continue
-		}
-		paths = append(paths, s.root.Name()+"/"+path)
-	}
-	return paths, nil
-}
-
-// adopt takes up a data file of an earlier mount.
-func (s *Stage) adopt(path string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.files[path] = false
 }
 
 // Of returns what is staged under n, or nil.
@@ -202,25 +168,6 @@ func (s *Stage) Under(n Name) []*Staged {
 	return below
 }
 
-// create makes a data file.
-func (s *Stage) create() (*os.File, string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for {
-		s.lastID++
-		path := fmt.Sprintf("data/%d-%d", os.Getpid(), s.lastID)
-		f, err := s.root.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err != nil {
-			return nil, "", fmt.Errorf("%w: %w", ErrStage, err)
-		}
-		s.files[path] = false
-		return f, path, nil
-	}
-}
-
 // putNew indexes staged under n, or returns what is there already.
 func (s *Stage) putNew(n Name, staged *Staged) *Staged {
 	s.mu.Lock()
@@ -242,41 +189,6 @@ func (s *Stage) move(from, to Name, staged *Staged) {
 	s.byName[to] = staged
 }
 
-// remove deletes a data file.
-func (s *Stage) remove(path string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.files, path)
-	return s.root.Remove(path)
-}
-
-// keep lets a data file outlive the mount: it holds what the bucket lacks.
-func (s *Stage) keep(path string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.files[path] = true
-}
-
-// removeUnneeded deletes, at the end of a mount, the data files of files that
-// are still open but hold nothing that the bucket lacks.
-func (s *Stage) removeUnneeded() {
-	for _, staged := range s.Under("") {
-		if staged.Dirty() {
-			s.keep(staged.path)
-		}
-	}
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for path, isKept := range s.files {
-		if !isKept {
-			_ = s.root.Remove(path) // the next mount names what stays
-		}
-	}
-}
-
 // drop removes staged from the index, if it is what stands under n.
 func (s *Stage) drop(n Name, staged *Staged) {
 	s.mu.Lock()
@@ -286,14 +198,31 @@ func (s *Stage) drop(n Name, staged *Staged) {
 	}
 }
 
-// reserve takes n bytes of the stage's limit, or gives them back when n is
-// negative.
-func (s *Stage) reserve(n int64) error {
+// setBase notes that the object of key shows through staged, whose own key is
+// own; an empty key is none.
+func (s *Stage) setBase(staged *Staged, key, own string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n > 0 && s.limit > 0 && s.used+n > s.limit {
-		return ErrStageFull
+	for of, all := range s.bases {
+		if delete(all, staged); len(all) == 0 {
+			delete(s.bases, of)
+		}
 	}
-	s.used += n
-	return nil
+	if key == "" || key == own {
+		return
+	}
+	if s.bases[key] == nil {
+		s.bases[key] = map[*Staged]bool{}
+	}
+	s.bases[key][staged] = true
+}
+
+// basedOn returns the files of other keys through which the object of key shows.
+func (s *Stage) basedOn(key string) []*Staged {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.bases[key]))
 }

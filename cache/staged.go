@@ -12,50 +12,73 @@ import (
 // Staged is a file that is open for writing, or whose bytes are not all in the
 // bucket yet: a local file, and which of its bytes count. Every other byte is
 // still that of the base version (up to baseEnd) or zero. It is the truth for
-// its name while it lives. Safe for concurrent use.
+// its name while it lives. A Staged whose name ends in "/" is the marker of a
+// directory. Safe for concurrent use.
 type Staged struct {
-	c    *Cache
-	file *os.File // sparse; bytes outside local are not used
-	path string   // of file, within the stage directory
+	c *Cache
 
 	mu          sync.Mutex
-	name        Name  // guarded by mu, like all below
+	file        *os.File // sparse; bytes outside local are not used; guarded by mu, like all below
+	path        string   // of file, within the stage directory
+	name        Name
 	unlinked    bool  // has no name any more: nothing is uploaded
 	users       int   // open handles
 	size        int64 // of the whole file, in bytes
 	local       extents
-	base        remote.Object // version whose bytes show through; Path empty: none
+	base        remote.Object // version whose bytes show through; Path empty: none; of another key after a rename
 	baseEnd     int64         // where base stops showing through
 	reader      *Reader       // of base; nil until needed
 	attr        Attr
 	meta        remote.Meta // the object's metadata, attributes included
 	contentType string
-	object      remote.Object // last version in the bucket; Path empty: none known
+	object      remote.Object // last version in the bucket under this name; Path empty: none known
+	replacing   remote.Object // what the file has taken the place of, while object is empty
 	changes     uint64        // counts changes of data and attributes
 	dataChanges uint64        // the value of changes at the last change of data
 	committed   uint64        // the value of changes that object holds
-	wasWritten  bool          // data was written through this mount
-	wasSent     bool          // the bucket may hold an object of this name
-	isOwed      bool          // a close was told that a later one uploads
-	pause       *commit       // stands for uploads while a removal waits; nil: none does
-	running     *commit       // nil: none
-	isBehind    bool          // commitBehind looks after it
-	aside       error         // not nil: given up for this reason; only the local bytes are left
-	isLate      bool          // its commits are not part of a close: others may have come first
-	upload      string        // id of the multipart upload that is under way
-	movingTo    Name          // where a rename is moving the object; empty: none is
-	replacing   remote.Object // what a rename put the file in the place of, while object is empty
-	sending     remote.ETag   // what an edit's upload makes, once it is sent
-	sendingFor  uint64        // the value of changes that sending holds
-	noted       State         // what the journal says
-	notedAt     time.Time
+	changedAt   time.Time
+	wasWritten  bool  // data was written through this mount
+	wasSent     bool  // the bucket may hold an object of this name
+	isOwed      bool  // a close was told that a later one uploads
+	aside       error // not nil: given up for this reason; only the local bytes are left
+	conflicts   int   // how often another client's version kept the name
+
+	// The upload.
+	pause      *commit         // stands for uploads while a removal waits; nil: none does
+	running    *commit         // nil: none
+	isBehind   bool            // commitBehind looks after it
+	inQueue    bool            // has a place among those that wait for their upload
+	isLate     bool            // its commits are not part of a close: others may have come first
+	upload     *recordedUpload // the multipart upload that is under way
+	movingTo   Name            // where a rename is moving the object; empty: none is
+	sending    remote.ETag     // what an edit's upload makes, once it is sent
+	sendingFor uint64          // the value of changes that sending holds
+	watched    bool            // its object may be overwritten by an older request of ours
+	progress   progress
+	acl        string    // that the object is to get after its upload; empty: none
+	failure    error     // of the last try
+	nextTry    time.Time // zero: under way, or only on request
+
+	// The journal.
+	noted     State // what it says; empty: nothing
+	notedAt   time.Time
+	saved     uint64     // the value of changes that is safe on disk; promised while above committed
+	savedAt   time.Time  // when
+	savedID   string     // whose record holds it
+	savedSeq  uint64     // the number of that record
+	saving    int        // saves under way
+	safeEntry string     // the data file whose directory entry is safe on disk
+	former    []string   // records and data files that the next promise, or its end, replaces
+	drafts    []*os.File // data files that former names
+	room      int64      // bytes reserved in the journal
 }
 
 // StageOptions says what a new Staged starts from.
 type StageOptions struct {
-	Base     Entry // the file that is opened; kind Absent for a new one
-	Truncate bool  // drop the base's bytes
-	Attr     Attr  // of a new file
+	Base     Entry       // the file that is opened; kind Absent for a new one
+	Truncate bool        // drop the base's bytes
+	Attr     Attr        // of a new file
+	Meta     remote.Meta // of a new file, beside its attributes
 }
 
 // OpenStaged returns what is staged under n, or stages n anew. The caller must
@@ -89,18 +112,26 @@ func (c *Cache) stageAnew(n Name, o StageOptions) error {
 	if err != nil {
 		return err
 	}
-	s := &Staged{c: c, file: file, path: path, name: n, attr: o.Attr}
+	s := &Staged{c: c, file: file, path: path, name: n, attr: o.Attr, meta: o.Meta}
+	if err := s.reserveRoomLocked(); err != nil { // nobody else has it
+		s.removeFilesLocked()
+		return err
+	}
 	if o.Base.Kind == File {
 		s.startFrom(o.Base, o.Truncate)
 	} else {
+		s.replacing = c.removals.version(c.path(c.keyOf(n)))
 		s.touchLocked(true)
 	}
 	if c.stage.putNew(n, s) != s {
-		s.unlinked = true // nobody else has it
+		s.unlinked = true
 		s.discardIfIdle()
 		return nil
 	}
-	if o.Base.Kind != File {
+	switch {
+	case isMarker(n):
+		c.dirs.Created(n.dir())
+	case o.Base.Kind != File:
 		c.dirs.Pin(n)
 	}
 	return nil
@@ -155,13 +186,10 @@ func (s *Staged) Release() {
 // behind, a clean one leaves the stage.
 func (s *Staged) settle() {
 	s.mu.Lock()
-	idle, dirty := s.users == 0 && !s.isBehind, s.dirtyLocked()
-	if idle && dirty {
-		s.isBehind = true
-		s.c.retries.Go(func() { s.c.commitBehind(s) })
-	}
+	s.startBehindLocked()
+	idle := s.users == 0 && !s.dirtyLocked()
 	s.mu.Unlock()
-	if idle && !dirty {
+	if idle {
 		s.discardIfIdle()
 	}
 }
@@ -170,31 +198,57 @@ func (s *Staged) settle() {
 func (s *Staged) discardIfIdle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.users > 0 || s.dirtyLocked() || s.running != nil || s.file == nil {
+	if s.users > 0 || s.dirtyLocked() || s.running != nil || s.file == nil || s.watched && !s.unlinked {
 		return
 	}
 	s.c.stage.drop(s.name, s)
+	s.leaveLocked()
+}
+
+// leaveLocked ends the life of a file that nothing needs any more.
+func (s *Staged) leaveLocked() {
 	if s.reader != nil {
 		s.reader.Close()
 		s.reader = nil
 	}
+	wasLinked := !s.unlinked
 	s.unlinked = true                       // nobody takes it up again
 	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
-	if s.noted != "" && s.noted != StateDone {
+	if wasLinked {
 		s.noteLocked(StateDone, nil)
 	}
-	s.removeFile()
+	s.setBaseLocked(remote.Object{})
+	s.c.abortBehind(s.upload)
+	s.upload = nil
+	s.removeFilesLocked()
+	s.c.wakeRemovals()
 }
 
-// removeFile deletes the local bytes.
-func (s *Staged) removeFile() {
+// removeFilesLocked deletes the local bytes.
+func (s *Staged) removeFilesLocked() {
+	_ = s.c.stage.journal.Reserve(-s.room) // giving back cannot fail
+	s.room = 0
 	s.file.Close()
 	s.file = nil
-	if err := s.c.stage.remove(s.path); err != nil {
-		s.c.log.Warn("cannot remove a staged file that is not needed any more", "file", s.path, "err", err)
-		return
+	if s.inQueue {
+		s.c.queue.leaveLocked(s)
 	}
-	s.c.stage.journal.Forget(s.path)
+	s.dropDraftsLocked()
+	s.c.stage.removeLater(s.path, s.saved > 0)
+}
+
+// dropDraftsLocked deletes what the journal does not speak of any more.
+func (s *Staged) dropDraftsLocked() {
+	if s.saving > 0 {
+		return // one of them may be what is being synced
+	}
+	for _, f := range s.drafts {
+		f.Close()
+	}
+	for _, path := range s.former {
+		s.c.stage.removeLater(path, true)
+	}
+	s.drafts, s.former = nil, nil
 }
 
 // noteInterval is how old the journal's idea of a file that is being written
@@ -205,7 +259,7 @@ const noteInterval = time.Second
 func (s *Staged) touchLocked(data bool) {
 	s.changes++
 	now := time.Now()
-	s.attr.Ctime = now
+	s.attr.Ctime, s.changedAt = now, now
 	if data {
 		s.dataChanges = s.changes
 		s.attr.Mtime = now
@@ -220,6 +274,10 @@ func (s *Staged) touchLocked(data bool) {
 
 func (s *Staged) dirtyLocked() bool { return !s.unlinked && s.changes != s.committed }
 
+// promisedLocked reports whether the journal holds changes that a caller was
+// told to be safe, and that the bucket lacks.
+func (s *Staged) promisedLocked() bool { return !s.unlinked && s.saved > s.committed }
+
 // Dirty reports whether the bucket lacks a change.
 func (s *Staged) Dirty() bool {
 	s.mu.Lock()
@@ -232,7 +290,7 @@ func (s *Staged) Dirty() bool {
 func (s *Staged) Untouched() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.size == 0 && s.committed == 0 && !s.wasWritten
+	return s.size == 0 && s.committed == 0 && s.saved == 0 && !s.wasWritten
 }
 
 // Owe notes that a close has left the upload to a later one.
@@ -250,6 +308,14 @@ func (s *Staged) IsOwed() bool {
 	return s.isOwed && s.dirtyLocked()
 }
 
+// Conflicts returns how often another client's version has kept the file's name,
+// so that the file is stored under another now. Each writer is to be told.
+func (s *Staged) Conflicts() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conflicts
+}
+
 // Name returns where the file is, and false once it has no name.
 func (s *Staged) Name() (Name, bool) {
 	s.mu.Lock()
@@ -262,9 +328,13 @@ func (s *Staged) Entry() Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.object
+	if o.Path.Key == "" && s.base.Path.Key != "" {
+		o = s.base // moved here, and not yet on the server
+	}
 	o.Size = s.size
 	o.Path = s.c.path(s.c.keyOf(s.name))
 	o.Meta, o.HasMeta = s.attr.Meta(s.meta), true
+	o.ContentType = s.contentType
 	return Entry{Kind: File, Object: o, Attr: s.attr, Known: true, Staged: s, Expires: time.Now().Add(s.c.ttl)}
 }
 
@@ -302,53 +372,20 @@ func (s *Staged) SetMeta(change func(m remote.Meta, contentType *string)) {
 	s.attr = ParseAttr(s.meta)
 }
 
-// WriteAt stores p at off, in the local file. The error is ErrStageFull at the
-// limit, when nothing is stored, and ErrStage when the disk fails, perhaps
-// after n bytes.
-func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	need := s.local.Missing(off, off+int64(len(p)))
-	if err := s.c.stage.reserve(need); err != nil {
-		return 0, err
-	}
-	n, err := s.file.WriteAt(p, off)
-	end := off + int64(n)
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrStage, err)
-		_ = s.c.stage.reserve(s.local.Missing(off, end) - need)
-	}
-	if n > 0 {
-		s.local.Add(off, end)
-		s.size = max(s.size, end)
-		s.wasWritten = true
-		s.touchLocked(true)
-	}
-	return n, err
-}
-
-// Truncate sets the size; bytes beyond the old one are zero.
-func (s *Staged) Truncate(size int64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.file.Truncate(size); err != nil {
-		return fmt.Errorf("%w: %w", ErrStage, err)
-	}
-	if size < s.size {
-		before := s.local.Bytes()
-		s.local.Cut(size)
-		_ = s.c.stage.reserve(s.local.Bytes() - before)
-		s.baseEnd = min(s.baseEnd, size)
-	}
-	s.size = size
-	s.touchLocked(true)
-	return nil
-}
-
 // HasSetID reports whether the mode has a set-user-ID or set-group-ID bit.
 func (s *Staged) HasSetID() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	const setID = 0o6000
 	return s.attr.Mode&setID != 0
+}
+
+// setBaseLocked makes o the version that shows through.
+func (s *Staged) setBaseLocked(o remote.Object) {
+	if s.reader != nil {
+		s.reader.Close()
+		s.reader = nil
+	}
+	s.base = o
+	s.c.stage.setBase(s, o.Path.Key, s.c.keyOf(s.name))
 }

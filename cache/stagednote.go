@@ -1,59 +1,124 @@
 package cache
 
 import (
-	"fmt"
+	"slices"
 	"time"
 
 	"ncloudfs/remote"
 )
 
 // noteLocked tells the journal what is to become of the file, and returns the
-// record's number for Journal.Sync. An error is logged: the file itself is no
-// worse for it, but a crash would lose it.
+// record's number for Journal.Sync. What the journal promises stays as it is
+// until it is in the bucket or a newer promise replaces it (makeSafe). An error
+// is logged: the file itself is no worse for it, but a crash would lose it.
 func (s *Staged) noteLocked(state State, failure error) uint64 {
-	now := time.Now()
-	r := Record{ID: s.path, State: state, At: now}
-	if state != StateDone {
-		s.describeLocked(&r)
+	promised := s.promisedLocked()
+	switch {
+	case state == StateDone:
+		return s.noteDoneLocked()
+	case promised && state == StateOpen && s.savedID == s.path:
+		return 0 // what is promised counts, until the next close
+	}
+	r := s.recordLocked(state, failure)
+	group := []Record{r}
+	switch {
+	case promised && state != StateOpen:
+		group[0].Amend, group[0].ID = true, s.savedID
+		group[0].Local = nil
+	case !promised:
+		group = append(group, s.formerDoneLocked(r.ID)...)
+		s.savedID = ""
+	}
+	seq := s.c.appendLogged(s.name, group...)
+	if !promised {
+		s.dropDraftsLocked()
+	}
+	s.noted, s.notedAt = state, r.At
+	return seq
+}
+
+// appendLogged writes to the journal. An error is logged: the mount is no worse
+// for it, but a crash would be.
+func (c *Cache) appendLogged(n Name, group ...Record) uint64 {
+	seq, err := c.stage.journal.Append(group...)
+	if err != nil {
+		c.log.Error("a crash now would lose what is not in the bucket yet", "path", string(n), "err", err)
+	}
+	return seq
+}
+
+// noteDoneLocked ends all that the journal says of the file.
+func (s *Staged) noteDoneLocked() uint64 {
+	group := s.formerDoneLocked("")
+	if s.noted != "" && s.noted != StateDone || s.savedID == s.path {
+		group = append(group, Record{ID: s.path, State: StateDone, At: time.Now()})
+	}
+	s.noted, s.savedID = StateDone, ""
+	if len(group) == 0 {
+		return 0
+	}
+	return s.c.appendLogged(s.name, group...)
+}
+
+// formerDoneLocked ends the records of the file's former data files but for
+// that of keep.
+func (s *Staged) formerDoneLocked(keep string) []Record {
+	var group []Record
+	for _, id := range s.former {
+		if id != keep {
+			group = append(group, Record{ID: id, State: StateDone, At: time.Now()})
+		}
+	}
+	return group
+}
+
+// recordLocked describes the file as it is.
+func (s *Staged) recordLocked(state State, failure error) Record {
+	r := Record{
+		ID: s.path, State: state, At: time.Now(),
+		Size: s.size, Local: slices.Clone(s.local.list), BaseEnd: s.baseEnd,
+		DataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
+		Key:         []byte(s.c.keyOf(s.name)),
+		Base:        recordObject(s.base), Object: recordObject(s.object), Replacing: recordObject(s.replacing),
+		Meta: s.attr.Meta(s.meta), ContentType: s.contentType,
+		ACL: s.acl, Sent: s.wasSent, Sending: s.sendingLocked(), Upload: s.upload,
+	}
+	r.Late = s.c.sends.late(string(r.Key))
+	if s.movingTo != "" {
+		r.To = []byte(s.c.keyOf(s.movingTo))
+	}
+	if len(r.Local) > 0 {
+		r.Boot = s.c.boot
 	}
 	if failure != nil {
 		r.Error = failure.Error()
 	}
-	seq, err := s.c.stage.journal.Append(r)
-	if err != nil {
-		s.c.log.Error("a crash now would lose what is not in the bucket yet", "file", string(s.name), "err", err)
-	}
-	s.noted, s.notedAt = state, now
-	return seq
-}
-
-func (s *Staged) describeLocked(r *Record) {
-	r.Key = []byte(s.c.keyOf(s.name))
-	if s.movingTo != "" {
-		r.To = []byte(s.c.keyOf(s.movingTo))
-	}
-	r.Size = s.size
-	r.Local = s.local.list
-	r.Base, r.BaseEnd = recordObject(s.base), s.baseEnd
-	r.Object = recordObject(s.object)
-	r.Replacing = recordObject(s.replacing)
-	r.DataChanged = s.dataChanges > s.committed || s.object.Path.Key == ""
-	r.Meta, r.ContentType = s.attr.Meta(s.meta), s.contentType
-	r.Upload, r.Sending = s.upload, s.sendingLocked()
+	return r
 }
 
 // noteSending records, before an edit takes the place of its base, how to know
 // it again: its bytes cannot be read once the base is gone.
 func (s *snapshot) noteSending(etag remote.ETag) {
-	if !s.usesBase() {
+	if s.diverted || !s.usesBase() {
 		return
 	}
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
 	s.s.sending, s.s.sendingFor = etag, s.changes
 	if !s.s.unlinked {
-		s.s.noteLocked(s.s.noted, nil)
+		s.s.noteLocked(s.s.busyStateLocked(), nil)
 	}
+}
+
+// busyStateLocked is the state of a file that is on its way.
+func (s *Staged) busyStateLocked() State {
+	switch {
+	case s.upload != nil:
+		return StateUploading
+	case s.noted == "" || s.noted == StateDone:
+		return StateReady
+	}
+	return s.noted
 }
 
 // sendingLocked returns the ETag of the upload that was sent, if it holds the
@@ -83,34 +148,58 @@ func (s *Staged) noteMove(to Name) {
 }
 
 // noteFailure makes sure, before a failed close returns, that the local bytes
-// survive even a loss of power.
+// survive even a loss of power. In write-back mode the close did that.
 func (s *Staged) noteFailure(failure error) {
 	s.mu.Lock()
-	if s.unlinked || s.file == nil {
+	s.failure = failure
+	switch {
+	case s.unlinked || s.file == nil || !s.dirtyLocked():
+		s.mu.Unlock()
+		return
+	case s.promisedLocked() && (s.c.writeBack || s.saved == s.changes):
+		s.noteLocked(StateFailed, failure)
 		s.mu.Unlock()
 		return
 	}
-	s.upload = ""
-	seq := s.noteLocked(StateFailed, failure)
-	file := s.file
 	s.mu.Unlock()
-	err := file.Sync()
-	if err == nil {
-		err = s.c.stage.journal.Sync(seq)
-	}
-	if err != nil {
-		s.c.log.Error("a loss of power now would lose what is not in the bucket yet", "file", s.path, "err", fmt.Errorf("%w: %w", ErrStage, err))
+	if err := s.makeSafe(StateFailed, failure); err != nil {
+		s.c.log.Error("a loss of power now would lose what is not in the bucket yet", "file", s.fileName(), "err", err)
 	}
 }
 
 // noteUpload records the multipart upload that is under way, so that it is
-// found and ended after a crash.
-func (s *Staged) noteUpload(id string) {
+// gone on with, or ended, after a crash; nil: there is none any more.
+func (s *Staged) noteUpload(u *recordedUpload) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.upload = u
 	if s.unlinked {
 		return
 	}
-	s.upload = id
 	s.noteLocked(StateUploading, nil)
+}
+
+// notePart records that the service has one more part.
+func (s *Staged) notePart(upload string, p recordedPart) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.upload == nil || s.upload.ID != upload {
+		return
+	}
+	s.upload = s.upload.with(p)
+	if s.unlinked {
+		return
+	}
+	id := s.path
+	if s.promisedLocked() {
+		id = s.savedID
+	}
+	s.c.appendLogged(s.name, Record{ID: id, State: StateUploading, At: time.Now(), Amend: true, Part: &p})
+}
+
+// fileName returns where the local bytes are, for messages.
+func (s *Staged) fileName() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.c.stage.root.Name() + "/" + s.path
 }

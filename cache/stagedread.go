@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 
 	"ncloudfs/remote"
 )
@@ -51,6 +52,7 @@ func (s *Staged) awaitNewBase(ctx context.Context, old remote.Object) bool {
 // still change.
 type view struct {
 	s       *Staged
+	file    *os.File
 	size    int64
 	local   extents
 	base    remote.Object
@@ -64,7 +66,12 @@ func (s *Staged) view() view {
 }
 
 func (s *Staged) viewLocked() view {
-	return view{s, s.size, s.local.Clone(), s.base, s.baseEnd}
+	return view{s, s.file, s.size, s.local.Clone(), s.base, s.baseEnd}
+}
+
+// isBase reports whether the file is just the whole base version.
+func (v *view) isBase() bool {
+	return len(v.local.list) == 0 && v.base.Path.Key != "" && v.size == v.base.Size && v.baseEnd == v.size
 }
 
 // usesBase reports whether bytes of the base version show through.
@@ -78,7 +85,7 @@ func (v *view) readAt(ctx context.Context, p []byte, off int64) (int, error) {
 		var err error
 		switch {
 		case inside:
-			err = v.s.readLocal(p[n:n+int(stop-off)], off)
+			err = readLocal(v.file, p[n:n+int(stop-off)], off)
 		case off < v.baseEnd:
 			stop = min(stop, v.baseEnd)
 			err = v.readBase(ctx, p[n:n+int(stop-off)], off)
@@ -98,8 +105,8 @@ func (v *view) readAt(ctx context.Context, p []byte, off int64) (int, error) {
 }
 
 // readLocal fills p; where the file was cut meanwhile it reads zeros.
-func (s *Staged) readLocal(p []byte, off int64) error {
-	n, err := s.file.ReadAt(p, off)
+func readLocal(file *os.File, p []byte, off int64) error {
+	n, err := file.ReadAt(p, off)
 	if err == io.EOF {
 		clear(p[n:])
 		return nil

@@ -77,6 +77,11 @@ func (c *Cache) complete(n Name, e Entry) Entry {
 	case File:
 		e.Object, e.Known = c.known.Complete(e.Object)
 	case Dir:
+		if s := c.stage.Of(n.marker()); s != nil {
+			marker := s.Entry()
+			e.Object, e.Attr, e.Known = marker.Object, marker.Attr, true
+			return e
+		}
 		e.Object, e.Known = c.known.Marker(c.path(c.dirKeyOf(n)))
 	}
 	if e.Known {

@@ -6,11 +6,8 @@ import (
 	"crypto/md5"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"ncloudfs/remote"
 )
@@ -41,10 +38,18 @@ func (c *Cache) send(ctx context.Context, snap *snapshot) (remote.Object, error)
 			return now, err
 		}
 	}
-	if !snap.dataChanged {
-		return c.replaceMeta(ctx, snap.object, snap.meta, snap.contentType)
-	}
 	p := c.path(c.keyOf(snap.name))
+	switch {
+	case snap.isBase() && snap.base.Size <= maxCopySize:
+		return c.copyBase(ctx, p, snap)
+	case !snap.dataChanged:
+		return remote.Object{}, remote.ErrTooLarge
+	}
+	return c.sendBytes(ctx, p, snap)
+}
+
+// sendBytes stores the snapshot under p.
+func (c *Cache) sendBytes(ctx context.Context, p remote.Path, snap *snapshot) (remote.Object, error) {
 	o := remote.PutOptions{ContentType: snap.contentType, Meta: snap.meta}
 	var stored remote.Object
 	var err error
@@ -63,7 +68,7 @@ func (c *Cache) send(ctx context.Context, snap *snapshot) (remote.Object, error)
 // checkBase makes sure, right before the commit of an edit, that the object is
 // still the version whose bytes were taken over.
 func (c *Cache) checkBase(ctx context.Context, snap *snapshot) error {
-	if !snap.usesBase() {
+	if snap.diverted || !snap.usesBase() {
 		return nil
 	}
 	now, err := c.client.Head(ctx, snap.base.Path)
@@ -78,127 +83,34 @@ func (c *Cache) checkBase(ctx context.Context, snap *snapshot) error {
 	return nil
 }
 
-// putWhole sends a small file with one PUT.
+// putWhole sends a small file with one PUT. When its base has changed, the
+// error is a rescued one: the bytes are all here, and can be stored elsewhere.
 func (c *Cache) putWhole(ctx context.Context, p remote.Path, snap *snapshot, o remote.PutOptions) (remote.Object, error) {
 	body, free, err := c.buffer(ctx, snap, 0, snap.size)
 	if err != nil {
 		return remote.Object{}, err
 	}
 	defer free()
-	if err := c.checkBase(ctx, snap); err != nil {
+	if err := c.checkBase(ctx, snap); errors.Is(err, remote.ErrChanged) {
+		return remote.Object{}, &rescued{err, bytes.Clone(body)}
+	} else if err != nil {
 		return remote.Object{}, err
 	}
-	if snap.usesBase() {
-		snap.noteSending(remote.ETag(fmt.Sprintf("%x", md5.Sum(body))))
-	}
+	return c.putBody(ctx, p, snap, body, o)
+}
+
+// putBody sends the whole snapshot, which is body.
+func (c *Cache) putBody(ctx context.Context, p remote.Path, snap *snapshot, body []byte, o remote.PutOptions) (remote.Object, error) {
+	etag := remote.ETag(fmt.Sprintf("%x", md5.Sum(body)))
+	snap.noteSending(etag)
+	defer c.sends.begin(p.Key, etag)()
+	step("put")
 	stored, err := c.client.Put(ctx, p, bytes.NewReader(body), snap.size, o)
 	if err == nil && snap.size <= keptAfterPut {
 		c.blocks.Store(Version{Path: p, ETag: stored.ETag, Size: snap.size}, body)
 	}
+	step("put-done")
 	return stored, err
-}
-
-// putParts sends a large file in parts, side by side; a failed upload is
-// aborted, since unfinished ones are kept and billed for ever. One that the
-// service has forgotten, or some of its parts, is begun anew once.
-func (c *Cache) putParts(ctx context.Context, p remote.Path, snap *snapshot, parts []part, o remote.PutOptions) (remote.Object, error) {
-	stored, err := c.tryParts(ctx, p, snap, parts, o)
-	if isForgotten(err) {
-		stored, err = c.tryParts(ctx, p, snap, parts, o)
-	}
-	return stored, err
-}
-
-// isForgotten reports that the service does not know the upload, or not its
-// parts, any more.
-func isForgotten(err error) bool {
-	switch remote.CodeOf(err) {
-	case remote.NoSuchUpload, remote.InvalidPart, remote.InvalidPartOrder, remote.EntityTooSmall:
-		return true
-	}
-	return false
-}
-
-func (c *Cache) tryParts(ctx context.Context, p remote.Path, snap *snapshot, parts []part, o remote.PutOptions) (remote.Object, error) {
-	up, err := c.begin(ctx, p, o)
-	if err != nil {
-		return remote.Object{}, err
-	}
-	snap.s.noteUpload(up.ID())
-	stored, err := c.sendParts(ctx, up, snap, parts)
-	if err != nil {
-		c.abort(ctx, up)
-	}
-	return stored, err
-}
-
-// begin starts an upload. When ctx ends before the answer, the answer is
-// awaited behind, and the upload aborted.
-func (c *Cache) begin(ctx context.Context, p remote.Path, o remote.PutOptions) (*remote.Upload, error) {
-	var err error
-	began := make(chan *remote.Upload)
-	c.commits.Go(func() {
-		var up *remote.Upload
-		up, err = c.client.Begin(c.ctx, p, o)
-		select {
-		case began <- up:
-		case <-ctx.Done():
-			if up != nil {
-				c.abort(ctx, up)
-			}
-		}
-	})
-	select {
-	case up := <-began:
-		return up, err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// abort removes an unfinished upload.
-func (c *Cache) abort(ctx context.Context, up *remote.Upload) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
-	defer cancel()
-	if err := up.Abort(ctx); err != nil {
-		c.log.Warn("an unfinished upload remains in the bucket", "upload", up.ID(), "err", err)
-	}
-}
-
-func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot, parts []part) (remote.Object, error) {
-	sent := make([]remote.Part, len(parts))
-	g, partCtx := errgroup.WithContext(ctx)
-	g.SetLimit(uploadsInFlight)
-	for i, part := range parts {
-		if partCtx.Err() != nil {
-			break
-		}
-		g.Go(func() error {
-			var err error
-			sent[i], err = c.sendPart(partCtx, up, snap, part)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return remote.Object{}, err
-	}
-	if err := c.checkBase(ctx, snap); err != nil {
-		return remote.Object{}, err
-	}
-	snap.noteSending(combined(sent))
-	return up.Complete(ctx, sent)
-}
-
-func (c *Cache) sendPart(ctx context.Context, up *remote.Upload, snap *snapshot, p part) (remote.Part, error) {
-	if p.size > maxBuffered {
-		return up.Part(ctx, p.number, io.NewSectionReader(snap, p.off, p.size), p.size)
-	}
-	body, free, err := c.buffer(ctx, snap, p.off, p.size)
-	if err != nil {
-		return remote.Part{}, err
-	}
-	defer free()
-	return up.Part(ctx, p.number, bytes.NewReader(body), p.size)
 }
 
 // buffer reads a range of the snapshot into memory, when there is room: what
@@ -219,19 +131,41 @@ func (c *Cache) buffer(ctx context.Context, snap *snapshot, off, size int64) (bo
 	return body, free, nil
 }
 
+// copyBase makes an object of a snapshot that is a whole object already: another
+// name or other metadata.
+func (c *Cache) copyBase(ctx context.Context, p remote.Path, snap *snapshot) (remote.Object, error) {
+	base := snap.base
+	base.Meta, base.ContentType = snap.meta, snap.contentType
+	return c.copyTo(ctx, p, base)
+}
+
+// copyTo copies the version o, with the metadata and content type that o has
+// here, to p. What is cached of it serves the copy.
+func (c *Cache) copyTo(ctx context.Context, p remote.Path, o remote.Object) (remote.Object, error) {
+	etag := o.ETag
+	if etag.Multipart() {
+		etag = "" // the copy gets another one
+	}
+	defer c.sends.begin(p.Key, etag)()
+	step("copy")
+	stored, err := c.client.Copy(ctx, p, o.Path,
+		remote.CopyOptions{IfMatch: o.ETag, Replace: true, Meta: o.Meta, ContentType: o.ContentType})
+	if err != nil {
+		return remote.Object{}, err
+	}
+	step("copy-done")
+	stored.Path, stored.Size, stored.Meta, stored.ContentType, stored.HasMeta = p, o.Size, o.Meta, o.ContentType, true
+	c.moveContent(o, stored)
+	return stored, nil
+}
+
 // replaceMeta gives o other metadata by copying it onto itself.
 func (c *Cache) replaceMeta(ctx context.Context, o remote.Object, meta remote.Meta, contentType string) (remote.Object, error) {
 	if o.Size > maxCopySize {
 		return remote.Object{}, remote.ErrTooLarge
 	}
-	stored, err := c.client.Copy(ctx, o.Path, o.Path,
-		remote.CopyOptions{IfMatch: o.ETag, Replace: true, Meta: meta, ContentType: contentType})
-	if err != nil {
-		return remote.Object{}, err
-	}
-	stored.Size, stored.Meta, stored.ContentType, stored.HasMeta = o.Size, meta, contentType, true
-	c.moveContent(o, stored)
-	return stored, nil
+	o.Meta, o.ContentType = meta, contentType
+	return c.copyTo(ctx, o.Path, o)
 }
 
 // moveContent lets what is cached of old serve now, a copy of ours of the same

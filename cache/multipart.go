@@ -1,0 +1,206 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+
+	"ncloudfs/remote"
+)
+
+// putParts sends a large file in parts, side by side. An upload that an earlier
+// try, of this mount or of one before it, has left is gone on with: parts that
+// the service has need not be sent again. One that the service has forgotten is
+// begun anew. What fails stays, for the next try; what cannot be completed any
+// more is aborted, since unfinished uploads are kept and billed for ever.
+func (c *Cache) putParts(ctx context.Context, p remote.Path, snap *snapshot, parts []part, o remote.PutOptions) (remote.Object, error) {
+	up, have, err := c.resume(ctx, p, snap, parts, o)
+	if err != nil {
+		return remote.Object{}, err
+	}
+	stored, err := c.sendParts(ctx, up, snap, parts, have)
+	if isForgotten(err) && len(have) > 0 {
+		snap.s.noteUpload(nil)
+		if up, err = c.begin(ctx, p, snap, parts, o); err == nil {
+			stored, err = c.sendParts(ctx, up, snap, parts, nil)
+		}
+	}
+	if err != nil && up != nil && (isForgotten(err) || permanent(err) || !snap.s.mayResume()) {
+		c.abort(ctx, up)
+		snap.s.noteUpload(nil)
+	}
+	return stored, err
+}
+
+// isForgotten reports that the service does not know the upload, or not its
+// parts, any more.
+func isForgotten(err error) bool {
+	switch remote.CodeOf(err) {
+	case remote.NoSuchUpload, remote.InvalidPart, remote.InvalidPartOrder, remote.EntityTooSmall:
+		return true
+	}
+	return false
+}
+
+// mayResume reports whether what is left of an upload can be of use.
+func (s *Staged) mayResume() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dirtyLocked()
+}
+
+// resume returns the upload that an earlier try has left, and its parts, or
+// begins one.
+func (c *Cache) resume(ctx context.Context, p remote.Path, snap *snapshot, parts []part, o remote.PutOptions) (*remote.Upload, map[int]recordedPart, error) {
+	old := snap.s.unfinished()
+	if old == nil || old.Of != uploadOf(p, o) || old.PartSize != parts[0].size {
+		c.abortBehind(old)
+		up, err := c.begin(ctx, p, snap, parts, o)
+		return up, nil, err
+	}
+	have := make(map[int]recordedPart, len(old.Parts))
+	for _, part := range old.Parts {
+		have[part.Number] = part
+	}
+	return c.client.Resume(p, old.ID, o), have, nil
+}
+
+// unfinished returns what is known of an upload under way, or nil.
+func (s *Staged) unfinished() *recordedUpload {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.upload
+}
+
+// begin starts an upload and records it. When ctx ends before the answer, the
+// answer is awaited behind, and the upload aborted.
+func (c *Cache) begin(ctx context.Context, p remote.Path, snap *snapshot, parts []part, o remote.PutOptions) (*remote.Upload, error) {
+	var err error
+	began := make(chan *remote.Upload)
+	c.commits.Go(func() {
+		var up *remote.Upload
+		step("upload")
+		up, err = c.client.Begin(c.ctx, p, o)
+		select {
+		case began <- up:
+		case <-ctx.Done():
+			if up != nil {
+				c.abort(ctx, up)
+			}
+		}
+	})
+	select {
+	case up := <-began:
+		if err != nil {
+			return nil, err
+		}
+		snap.s.noteUpload(&recordedUpload{ID: up.ID(), Key: []byte(p.Key), PartSize: parts[0].size, Of: uploadOf(p, o)})
+		step("upload-noted")
+		return up, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// abort removes an unfinished upload.
+func (c *Cache) abort(ctx context.Context, up *remote.Upload) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
+	defer cancel()
+	if err := up.Abort(ctx); err != nil {
+		c.log.Warn("an unfinished upload remains in the bucket", "upload", up.ID(), "err", err)
+	}
+}
+
+// abortBehind removes an upload that nobody needs any more; nil is none.
+func (c *Cache) abortBehind(u *recordedUpload) {
+	if u != nil && !c.idle {
+		c.retries.Go(func() { c.abort(c.ctx, c.client.Resume(c.path(string(u.Key)), u.ID, remote.PutOptions{})) })
+	}
+}
+
+func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot, parts []part, have map[int]recordedPart) (remote.Object, error) {
+	sent := make([]remote.Part, len(parts))
+	snap.s.progress.reset()
+	g, partCtx := errgroup.WithContext(ctx)
+	g.SetLimit(uploadsInFlight)
+	for i, part := range parts {
+		if partCtx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			var err error
+			sent[i], err = c.sendPart(partCtx, up, snap, part, have[part.number])
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return remote.Object{}, err
+	}
+	if err := c.checkBase(ctx, snap); err != nil {
+		return remote.Object{}, err
+	}
+	etag, _ := remote.CombinedETag(sent)
+	snap.noteSending(etag)
+	defer c.sends.begin(c.keyOf(snap.name), etag)()
+	step("complete")
+	o, err := up.Complete(ctx, sent)
+	step("complete-done")
+	return o, err
+}
+
+// sendPart sends a part, unless the service has these very bytes: have is what
+// it is known to have of this number.
+func (c *Cache) sendPart(ctx context.Context, up *remote.Upload, snap *snapshot, p part, have recordedPart) (remote.Part, error) {
+	if p.size > maxBuffered {
+		sent, err := up.Part(ctx, p.number, io.NewSectionReader(snap, p.off, p.size), p.size)
+		return c.partSent(up, snap, sent, err)
+	}
+	body, free, err := c.buffer(ctx, snap, p.off, p.size)
+	if err != nil {
+		return remote.Part{}, err
+	}
+	defer free()
+	if have.Size == p.size && have.ETag != "" {
+		if sum := md5.Sum(body); string(have.ETag) == hex.EncodeToString(sum[:]) {
+			snap.s.progress.add(p.size)
+			return remote.Part{Number: p.number, ETag: have.ETag, Size: p.size}, nil
+		}
+	}
+	sent, err := up.Part(ctx, p.number, bytes.NewReader(body), p.size)
+	return c.partSent(up, snap, sent, err)
+}
+
+func (c *Cache) partSent(up *remote.Upload, snap *snapshot, sent remote.Part, err error) (remote.Part, error) {
+	if err != nil {
+		return sent, err
+	}
+	step("part")
+	snap.s.notePart(up.ID(), recordedPart{sent.Number, sent.ETag, sent.Size})
+	step("part-noted")
+	snap.s.progress.add(sent.Size)
+	return sent, nil
+}
+
+// rescued is the error of a commit whose base has changed, with the whole new
+// content.
+type rescued struct {
+	err  error
+	body []byte
+}
+
+func (r *rescued) Error() string { return r.err.Error() }
+func (r *rescued) Unwrap() error { return r.err }
+
+// bodyOf returns the content that err has rescued, or nil.
+func bodyOf(err error) []byte {
+	var r *rescued
+	if errors.As(err, &r) {
+		return r.body
+	}
+	return nil
+}

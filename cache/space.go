@@ -1,0 +1,56 @@
+package cache
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// keepFree is what staged data leaves free on the file system, in bytes,
+	// for the journal and for others.
+	keepFree = 16 << 20
+
+	// freeStep is how much of what is free is taken before it is asked for
+	// again, in bytes: others use the disk, too.
+	freeStep = 64 << 20
+)
+
+// reserve takes n bytes of the stage's limit and of the file system's free
+// space, before bytes are accepted; ErrStageFull when there are not so many. A
+// negative n gives them back.
+func (s *Stage) reserve(n int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n <= 0 {
+		s.used += n
+		return nil
+	}
+	if s.limit > 0 && s.used+n > s.limit {
+		return fmt.Errorf("%w: --stage-size is reached", ErrStageFull)
+	}
+	if n > s.free {
+		if err := s.askFreeLocked(); err != nil {
+			return err
+		}
+	}
+	if n > s.free {
+		return fmt.Errorf("%w: the disk of %s is full", ErrStageFull, s.root.Name())
+	}
+	s.free -= n
+	s.used += n
+	return nil
+}
+
+// askFreeLocked asks the file system what it has to spare.
+func (s *Stage) askFreeLocked() error {
+	if s.lock == nil {
+		return nil
+	}
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(s.lock.Fd()), &st); err != nil {
+		return fmt.Errorf("%w: free space: %w", ErrStage, err)
+	}
+	s.free = min(int64(st.Bavail)*st.Bsize-keepFree, freeStep)
+	return nil
+}
