@@ -58,7 +58,7 @@ func (c *Cache) storeBehind(ctx context.Context, n, staged Name, body []byte, a 
 			return err
 		}
 	}
-	return s.promise(ctx)
+	return s.Promise(ctx)
 }
 
 // putMarker writes a directory's marker and remembers it.

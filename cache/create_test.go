@@ -22,7 +22,7 @@ func TestStoreIsOnePut(t *testing.T) {
 	if e.Kind != File || e.Attr.Mode != 0o120777 || e.Object.Size != 6 {
 		t.Errorf("got %+v", e)
 	}
-	if body, err := m.ReadAll(t.Context(), e.Object); err != nil || string(body) != "target" {
+	if body, err := m.ReadAll(t.Context(), e); err != nil || string(body) != "target" {
 		t.Errorf("got %q, %v", body, err)
 	}
 	m.checkRequests("store, stat and read", counts{emulator.OpPutObject: 1})
@@ -34,7 +34,7 @@ func TestStoreIsOnePut(t *testing.T) {
 func TestReadAllRefusesWhatIsNoLink(t *testing.T) {
 	m := mount(t, Options{})
 	o := m.put("a", make([]byte, maxLink+1))
-	if _, err := m.ReadAll(t.Context(), o); !errors.Is(err, remote.ErrTooLarge) {
+	if _, err := m.ReadAll(t.Context(), Entry{Kind: File, Object: o}); !errors.Is(err, remote.ErrTooLarge) {
 		t.Errorf("got %v, want ErrTooLarge", err)
 	}
 }

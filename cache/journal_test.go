@@ -117,14 +117,14 @@ func TestDamageLosesOnlyTheRecordItHits(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, problems := journalIn(t, dir)
-	if got, want := states(again), []string{"a ready", "c ready"}; !slices.Equal(got, want) || len(problems) != 1 {
-		t.Errorf("got %q %v, want %q and a problem", got, problems, want)
+	if got, want := states(again), []string{"a ready", "c ready"}; !slices.Equal(got, want) || len(problems) != 2 {
+		t.Errorf("got %q %v, want %q, a problem, and where its copy is", got, problems, want)
 	}
 }
 
 func TestForeignJournalIsRefusedAndLeftAlone(t *testing.T) {
 	for name, c := range map[string]struct{ from, to, want string }{
-		"another version": {`"version":1`, `"version":2`, "version 2"},
+		"another version": {`"version":2`, `"version":3`, "version 3"},
 		"another bucket":  {`"bucket":"b"`, `"bucket":"x"`, "belongs to bucket x"},
 		"no journal":      {"NCJ1", "XXXX", "no header"},
 	} {

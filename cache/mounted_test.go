@@ -2,12 +2,14 @@ package cache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -61,6 +63,7 @@ func (m *mounted) client() *remote.Client {
 func (m *mounted) open(o Options) *Cache {
 	m.t.Helper()
 	o.Client, o.Bucket = m.client(), "bucket"
+	o.LateTime = cmp.Or(o.LateTime, 100*time.Millisecond)
 	c, err := Open(m.t.Context(), o)
 	if err != nil {
 		m.t.Fatal(err)
@@ -247,6 +250,7 @@ func dataFiles(stage string) ([]string, error) { return filepath.Glob(stage + "/
 func (m *mounted) checkStageEmpty() {
 	m.t.Helper()
 	eventually(m.t, "the stage is empty", func() bool {
+		m.stage.removeDoomedNow()
 		left, err := dataFiles(m.stage.root.Name())
 		return err == nil && len(left) == 0 && len(m.stage.Under("")) == 0
 	})
@@ -255,6 +259,18 @@ func (m *mounted) checkStageEmpty() {
 	if m.stage.used != 0 {
 		m.t.Errorf("%d bytes of the stage's limit were not given back", m.stage.used)
 	}
+}
+
+// checkConflictCopy makes sure that want is stored beside n, once.
+func (m *mounted) checkConflictCopy(n Name, want []byte) {
+	m.t.Helper()
+	page, err := m.other.ListPage(m.t.Context(), remote.ListOptions{Bucket: "bucket", Prefix: m.keyOf(n) + ".conflict-"})
+	if err != nil || len(page.Objects) != 1 {
+		m.t.Fatalf("conflict copies of %q: %v, %v", n, page, err)
+	}
+	key := page.Objects[0].Path.Key
+	m.checkObject(key, want)
+	m.checkKind(Name(strings.TrimPrefix(key, m.prefix)), File)
 }
 
 // random returns n bytes that depend on seed.

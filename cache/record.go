@@ -75,12 +75,6 @@ func (r Record) amend(a Record) Record {
 	return a
 }
 
-// isReplacedBy reports whether o is a file that has the name of the removed
-// object r.
-func (r Record) isReplacedBy(o Record) bool {
-	return o.State != StateRemoved && string(o.Key) == string(r.Key)
-}
-
 // recordedObject is one version of an object.
 type recordedObject struct {
 	Key      []byte      `json:"key"`

@@ -3,8 +3,8 @@ package cache
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"slices"
 	"strings"
 )
 
@@ -20,9 +20,14 @@ func (c *Cache) recover(uploadOpen bool) {
 			live[i].State = StateReady
 		}
 	}
+	wanted := map[string]bool{}
 	for _, r := range live {
-		replaced := func(o Record) bool { return r.isReplacedBy(o) && c.isWanted(o) == nil }
-		if r.State == StateRemoved && slices.ContainsFunc(live, replaced) && !c.idle {
+		if r.State != StateRemoved && c.isWanted(r) == nil {
+			wanted[string(r.Key)] = true
+		}
+	}
+	for _, r := range live {
+		if r.State == StateRemoved && wanted[string(r.Key)] && !c.idle {
 			c.recallRemoval(r)
 			c.dropRecords(r.ID)
 			continue // the name has a new file, whose upload replaces the object
@@ -42,6 +47,10 @@ func (c *Cache) recover(uploadOpen bool) {
 
 // keep leaves what cannot be taken up to people: see Pending.
 func (c *Cache) keep(r Record, why error) {
+	if _, err := c.stage.root.Stat(r.ID); r.Boot != "" && errors.Is(err, fs.ErrNotExist) {
+		c.dropRecords(r.ID) // never promised, and a loss of power has taken it
+		return
+	}
 	c.stage.keep(r.ID)
 	if r.State == StateOpen && r.Upload != nil {
 		c.abortBehind(r.Upload) // begun anew if it is wanted after all
@@ -94,8 +103,11 @@ func (c *Cache) takeUp(r Record) error {
 	}
 	c.stage.setBase(s, s.base.Path.Key, c.keyOf(s.name))
 	c.pinRestaged(s)
-	if r.Sent || r.Upload != nil {
-		late := append(r.Late[:len(r.Late):len(r.Late)], r.Sending)
+	late := r.Late
+	if r.Sending != "" {
+		late = append(late[:len(late):len(late)], r.Sending)
+	}
+	if len(late) > 0 {
 		c.sends.recall(c.path(string(r.Key)), late...)
 	}
 	if !c.idle {

@@ -133,13 +133,9 @@ func TestLateUploadDoesNotReplaceWhatOthersWrote(t *testing.T) {
 	repair()
 	m.put("a", []byte("theirs"))
 	m.crash()
-	eventually(t, "it is set aside", func() bool { return m.stage.Of("a") == nil })
+	m.checkStageEmpty()
 	m.checkObject("a", []byte("theirs"))
-	left, err := dataFiles(m.stage.root.Name())
-	if err != nil || len(left) != 1 {
-		t.Fatalf("kept: %q %v", left, err)
-	}
-	checkFile(t, left[0], "mine")
+	m.checkConflictCopy("a", []byte("mine"))
 }
 
 func TestUploadInPartsIsEndedAfterACrash(t *testing.T) {
@@ -188,7 +184,7 @@ func TestShortDataFileIsReportedAndKept(t *testing.T) {
 	for _, name := range []Name{"a", "b"} {
 		s := m.overwrite(name)
 		defer s.Release()
-		m.write(s, []byte("content of "+name), 0)
+		m.write(s, random("content of "+string(name), inlineLimit+1), 0)
 		m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Count: 1, Effect: emulator.Refuse, Code: "AccessDenied"})
 		if err := s.Commit(t.Context()); err == nil {
 			t.Fatal("no error")

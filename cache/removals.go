@@ -164,7 +164,7 @@ func (c *Cache) RemoveClosed(p remote.Path, etag remote.ETag) {
 		return
 	}
 	now := *r
-	now.isOpen, now.isLate = false, true
+	now.isOpen, now.isLate, now.due = false, true, time.Now()
 	c.removals.put(now)
 	c.wakeRemovals()
 }

@@ -1,9 +1,11 @@
 package cache
 
 import (
+	"errors"
 	"testing"
 	"time"
 
+	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
 )
 
@@ -22,9 +24,21 @@ func (m *mounted) orphan(n Name) {
 
 func (m *mounted) removeOrphan(n Name) {
 	m.t.Helper()
-	if err := m.RemoveOrphan(m.t.Context(), m.path(m.keyOf(n)), ""); err != nil {
+	if err := m.awaitRemoval(m.path(m.keyOf(n))); err != nil {
 		m.t.Error(err)
 	}
+}
+
+// awaitRemoval ends the last use of what was removed, and waits until it is
+// deleted.
+func (m *mounted) awaitRemoval(p remote.Path) error {
+	m.RemoveClosed(p, "")
+	for end := time.Now().Add(10 * time.Second); m.removals.hides(p); time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(end) {
+			return errors.New("not deleted after 10 s")
+		}
+	}
+	return nil
 }
 
 func TestOpenFileIsDeletedAfterItsLastClose(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -377,12 +378,18 @@ func (c *Cache) moveTree(ctx context.Context, from, to Name, keepMarker bool) (m
 // copyAll copies objects from below one prefix to below another, side by side.
 func (c *Cache) copyAll(ctx context.Context, objects []remote.Object, from, to string) ([]remote.Object, error) {
 	copies := make([]remote.Object, len(objects))
-	g, ctx := errgroup.WithContext(ctx)
+	var failed atomic.Bool // those under way go on: one that is given up could still take effect
+	var g errgroup.Group
 	g.SetLimit(copiesInFlight)
 	for i, o := range objects {
+		if failed.Load() {
+			break
+		}
 		g.Go(func() error {
 			var err error
-			copies[i], err = c.copyObject(ctx, o, c.path(to+strings.TrimPrefix(o.Path.Key, from)))
+			if copies[i], err = c.copyObject(ctx, o, c.path(to+strings.TrimPrefix(o.Path.Key, from))); err != nil {
+				failed.Store(true)
+			}
 			return err
 		})
 	}

@@ -40,10 +40,10 @@ func (s *Staged) Save(ctx context.Context) error {
 	return nil
 }
 
-// promise is Save for a change that no close follows, of attributes or of a
+// Promise is Save for a change that no close follows, of attributes or of a
 // whole small file: in write-back mode it stands in the journal then, in its
 // order, and is safe from a loss of power with the next Save of any file.
-func (s *Staged) promise(ctx context.Context) error {
+func (s *Staged) Promise(ctx context.Context) error {
 	if !s.c.writeBack {
 		return s.Commit(ctx)
 	}

@@ -65,7 +65,7 @@ func (c *Cache) setMetaBehind(ctx context.Context, n Name, change func(m remote.
 	}
 	defer s.Release()
 	s.SetMeta(change)
-	return s.promise(ctx)
+	return s.Promise(ctx)
 }
 
 // stageForMeta returns the file or marker whose attributes are n's, staged; nil

@@ -14,22 +14,22 @@ import (
 
 func TestStageIsRefusedToASecondMount(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	first, err := openStage(dir, "source", 0)
+	first, err := openStage(t.Context(), dir, "source", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = openStage(dir, "source", 0)
+	_, err = openStage(t.Context(), dir, "source", 0)
 	if err == nil || !strings.Contains(err.Error(), "process "+strconv.Itoa(os.Getpid())+" ") {
 		t.Errorf("second mount of a source: %v, want the holder's pid", err)
 	}
-	other, err := openStage(dir, "other", 0)
+	other, err := openStage(t.Context(), dir, "other", 0)
 	if err != nil {
 		t.Errorf("another source: %v", err)
 	}
 	if err := errors.Join(other.Close(), first.Close()); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openStage(dir, "source", 0)
+	again, err := openStage(t.Context(), dir, "source", 0)
 	if err != nil {
 		t.Fatalf("after the first has closed: %v", err)
 	}
@@ -40,7 +40,7 @@ func TestStageIsRefusedToASecondMount(t *testing.T) {
 
 func TestStageIsPrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "stage")
-	s, err := openStage(dir, "source", 0)
+	s, err := openStage(t.Context(), dir, "source", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestStageThatOthersCanChangeIsRefused(t *testing.T) {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openStage(dir, "source", 0); err == nil || !strings.Contains(err.Error(), "written to by others") {
+		if _, err := openStage(t.Context(), dir, "source", 0); err == nil || !strings.Contains(err.Error(), "written to by others") {
 			t.Errorf("mode %v: %v", mode, err)
 		}
 		if entries, _ := os.ReadDir(dir); len(entries) > 0 {
@@ -84,7 +84,7 @@ func TestStageOfAnotherUserIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := openStage(dir, "source", 0); err == nil || !strings.Contains(err.Error(), "belongs to user") {
+	if _, err := openStage(t.Context(), dir, "source", 0); err == nil || !strings.Contains(err.Error(), "belongs to user") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -96,7 +96,7 @@ func TestStageThatCannotBeWrittenIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{file, file + "/below", "/proc/stage"} {
-		_, err := openStage(dir, "source", 0)
+		_, err := openStage(t.Context(), dir, "source", 0)
 		if err == nil || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: %v, want an error that names it", dir, err)
 		}
@@ -111,14 +111,14 @@ func TestFullStageIsRefused(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		if _, err := openStage(dir, "source", 0); !errors.Is(err, unix.ENOSPC) {
+		if _, err := openStage(t.Context(), dir, "source", 0); !errors.Is(err, unix.ENOSPC) {
 			t.Errorf("full: %v, want ENOSPC", err)
 		}
 		if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 			t.Error(err)
 			return
 		}
-		if _, err := openStage(dir, "source", 0); !errors.Is(err, unix.EROFS) {
+		if _, err := openStage(t.Context(), dir, "source", 0); !errors.Is(err, unix.EROFS) {
 			t.Errorf("read-only: %v, want EROFS", err)
 		}
 	})
@@ -154,7 +154,7 @@ func withTinyFileSystem(t *testing.T, f func(dir string)) {
 
 func TestStrayDataFilesAreNamedAndEmptyOnesRemoved(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openStage(dir, "source", 0)
+	s, err := openStage(t.Context(), dir, "source", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestStrayDataFilesAreNamedAndEmptyOnesRemoved(t *testing.T) {
 	}
 	f.Close()
 	s.Close()
-	if s, err = openStage(dir, "source", 0); err != nil {
+	if s, err = openStage(t.Context(), dir, "source", 0); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()

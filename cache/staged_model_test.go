@@ -200,7 +200,7 @@ func (f *fileModel) close(t *rapid.T) {
 func (f *fileModel) leave(t *rapid.T) {
 	s := f.s
 	if f.unlinked {
-		if err := f.m.RemoveOrphan(f.ctx, f.m.path(string(f.name)), ""); err != nil {
+		if err := f.m.awaitRemoval(f.m.path(string(f.name))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -267,7 +267,7 @@ func (f *fileModel) unlink(t *rapid.T) {
 	theirs := f.isStale() || !f.hasObject
 	f.unlinked = true
 	f.s.Release()
-	if err := f.m.RemoveOrphan(f.ctx, f.m.path(string(f.name)), ""); err != nil {
+	if err := f.m.awaitRemoval(f.m.path(string(f.name))); err != nil {
 		t.Fatal(err)
 	}
 	if now, err := getAll(f.ctx, f.m.other, f.m.path(string(f.name))); err != nil || now == nil || !theirs {

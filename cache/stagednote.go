@@ -96,16 +96,16 @@ func (s *Staged) recordLocked(state State, failure error) Record {
 	return r
 }
 
-// noteSending records, before an edit takes the place of its base, how to know
-// it again: its bytes cannot be read once the base is gone.
+// noteSending records, before the request that makes the object, how to know it
+// again: its answer may be lost, and the base of an edit is gone then.
 func (s *snapshot) noteSending(etag remote.ETag) {
-	if s.diverted || !s.usesBase() {
+	if s.diverted {
 		return
 	}
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
 	s.s.sending, s.s.sendingFor = etag, s.changes
-	if !s.s.unlinked {
+	if !s.s.unlinked && s.s.changes == s.changes {
 		s.s.noteLocked(s.s.busyStateLocked(), nil)
 	}
 }

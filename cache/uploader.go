@@ -136,6 +136,9 @@ func (c *Cache) buffer(ctx context.Context, snap *snapshot, off, size int64) (bo
 func (c *Cache) copyBase(ctx context.Context, p remote.Path, snap *snapshot) (remote.Object, error) {
 	base := snap.base
 	base.Meta, base.ContentType = snap.meta, snap.contentType
+	if !base.ETag.Multipart() {
+		snap.noteSending(base.ETag)
+	}
 	return c.copyTo(ctx, p, base)
 }
 

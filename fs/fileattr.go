@@ -87,8 +87,14 @@ func (f *fileNode) changeAttr(ctx context.Context, in *fuse.SetAttrIn) (cache.En
 	if in.Valid&fuse.FATTR_KILL_SUIDGID != 0 {
 		staged.SetAttr(dropSetID)
 	}
-	if !folds && (writers == 0 || !resize) {
-		if err := staged.Commit(ctx); err != nil {
+	switch {
+	case folds || writers > 0 && resize:
+	case resize:
+		if err := staged.Save(ctx); err != nil {
+			return cache.Entry{}, err
+		}
+	default:
+		if err := staged.Promise(ctx); err != nil {
 			return cache.Entry{}, err
 		}
 	}
@@ -122,6 +128,7 @@ func (f *fileNode) setCleanAttr(ctx context.Context, in *fuse.SetAttrIn) (cache.
 	if err != nil {
 		return cache.Entry{}, err
 	}
+	f.attach(now.Staged)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.staged == nil && f.entry.Object.ETag == e.Object.ETag {

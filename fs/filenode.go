@@ -145,6 +145,9 @@ func (f *fileNode) newHandle(flags uint32) *handle {
 
 func (f *fileNode) newHandleLocked(flags uint32) *handle {
 	h := &handle{file: f, writes: flags&(syscall.O_ACCMODE|syscall.O_TRUNC) != syscall.O_RDONLY}
+	if f.staged != nil {
+		h.told = f.staged.Conflicts()
+	}
 	f.handles++
 	if h.writes {
 		f.writers++
@@ -178,15 +181,15 @@ func (f *fileNode) release(h *handle) {
 	if staged != nil {
 		staged.Release()
 	}
-	f.removeOrphan()
+	f.removeClosed()
 }
 
-// removeOrphan deletes the object of a node that has neither name nor handles.
-func (f *fileNode) removeOrphan() {
+// removeClosed deletes the object of a node that has neither name nor handles.
+func (f *fileNode) removeClosed() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if o := f.entry.Object; f.gone && f.handles == 0 && o.ETag != "" {
-		f.m.cache.RemoveOrphanBehind(o.Path, o.ETag)
+		f.m.cache.RemoveClosed(o.Path, o.ETag)
 	}
 }
 
@@ -202,12 +205,34 @@ func (f *fileNode) unlinked() {
 	f.mu.Lock()
 	f.gone = true
 	f.mu.Unlock()
-	f.removeOrphan()
+	f.removeClosed()
 }
 
-// moved notes that a rename of ours copied the object. Where it was another
-// version than this one, this one is gone.
+// displaced notes that the node's bytes are stored under another name: the next
+// lookup finds what has kept this one.
+func (f *fileNode) displaced() {
+	f.mu.Lock()
+	first := !f.gone
+	f.gone = true
+	f.mu.Unlock()
+	if first {
+		f.m.expire(f)
+	}
+}
+
+// attach lets open handles follow what is staged of their file from now on.
+func (f *fileNode) attach(s *cache.Staged) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s != nil && f.staged == nil && f.handles > 0 && s.Retain() {
+		f.staged = s
+	}
+}
+
+// moved notes that a rename of ours copied the object, or will. Where it was
+// another version than this one, this one is gone.
 func (f *fileNode) moved(m cache.Move) {
+	f.attach(m.Staged)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.staged != nil || m.To.Path.Key == "" || m.From.ETag != f.entry.Object.ETag {

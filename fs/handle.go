@@ -21,8 +21,9 @@ type handle struct {
 	writes bool // opened for writing
 
 	mu      sync.Mutex
-	reader  *cache.Reader // of version; guarded by mu, as is version
+	reader  *cache.Reader // of version; guarded by mu, like all below
 	version remote.Object
+	told    int // conflicts of the staged file that the writer knows of
 }
 
 var (
@@ -141,7 +142,24 @@ func (h *handle) Fsync(ctx context.Context, _ uint32) syscall.Errno {
 func (h *handle) commit(ctx context.Context, op string, staged *cache.Staged) syscall.Errno {
 	ctx, done := h.file.m.operation(ctx)
 	defer done()
-	return h.file.m.report(op, staged.Commit(ctx))
+	err := staged.Save(ctx)
+	if n := staged.Conflicts(); n > 0 {
+		h.file.displaced()
+		if h.isNews(n) && err == nil {
+			err = cache.ErrConflict
+		}
+	}
+	return h.file.m.report(op, err)
+}
+
+// isNews notes that the writer is told of n conflicts, and reports whether it
+// knew of fewer.
+func (h *handle) isNews(n int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	isNews := n > h.told
+	h.told = n
+	return isNews
 }
 
 // Release implements fs.FileReleaser.

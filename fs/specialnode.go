@@ -49,7 +49,7 @@ func (s *specialNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 	if typeOf(e) != syscall.S_IFLNK {
 		return nil, syscall.EINVAL
 	}
-	target, err := s.m.cache.ReadAll(ctx, e.Object)
+	target, err := s.m.cache.ReadAll(ctx, e)
 	return target, s.m.report("readlink", err)
 }
 
