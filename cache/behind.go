@@ -36,7 +36,7 @@ const (
 // owesLocked reports whether the file is to be uploaded by itself: nobody has
 // it open any more, or a close was answered before the upload.
 func (s *Staged) owesLocked() bool {
-	return s.dirtyLocked() && s.aside == nil && (s.users == 0 || s.promisedLocked())
+	return s.dirtyLocked() && s.aside == nil && (s.users == 0 || s.c.writeBack && s.promisedLocked())
 }
 
 // startBehindLocked has the file uploaded behind if it is owed.
@@ -177,8 +177,8 @@ func permanent(err error) bool {
 }
 
 // setAside lets go of a file that cannot be uploaded: the mount shows what the
-// bucket has, and the local copy stays on disk. False while handles are open:
-// they have to be told first.
+// bucket has, and the local copy, if there are bytes in it, stays on disk. False
+// while handles are open: they have to be told first.
 func (c *Cache) setAside(s *Staged, err error) bool {
 	s.mu.Lock()
 	name := s.name
@@ -186,16 +186,14 @@ func (c *Cache) setAside(s *Staged, err error) bool {
 		s.mu.Unlock()
 		return false
 	}
-	s.noteLocked(StateConflict, err)
-	s.unlinked, s.aside = true, err
-	kept := c.stage.root.Name() + "/" + s.path
-	c.stage.keep(s.path)
-	for _, path := range s.former {
-		c.stage.keep(path)
+	kept := "nothing: no bytes were written"
+	s.aside = err
+	if s.dataChanges > s.committed && (len(s.local.list) > 0 || s.base.Path.Key == "") {
+		kept = s.c.stage.root.Name() + "/" + s.path
+		s.keepLocked(err)
+	} else {
+		s.leaveLocked()
 	}
-	s.file.Close()
-	s.file = nil // the file on disk stays
-	s.setBaseLocked(remote.Object{})
 	s.mu.Unlock()
 	c.dirs.Unpin(name)
 	c.Forget(name)
@@ -203,6 +201,19 @@ func (c *Cache) setAside(s *Staged, err error) bool {
 	c.wakeRemovals()
 	c.log.Error("upload failed for good; the local copy is kept, see ncloudfs pending", "err", err, "kept", kept)
 	return true
+}
+
+// keepLocked leaves the file to people: see Pending.
+func (s *Staged) keepLocked(why error) {
+	s.noteLocked(StateConflict, why)
+	s.unlinked = true
+	s.c.stage.keep(s.path)
+	for _, path := range s.former {
+		s.c.stage.keep(path)
+	}
+	s.file.Close()
+	s.file = nil // the file on disk stays
+	s.setBaseLocked(remote.Object{})
 }
 
 // queue bounds how many files wait for their upload.

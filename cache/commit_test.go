@@ -229,6 +229,7 @@ func TestBaseRemovedElsewhereIsAConflict(t *testing.T) {
 			s.Release()
 			eventually(t, "the file is set aside", func() bool { return m.stage.Of("a") == nil })
 			m.checkKind("a", Absent)
+			m.stage.removeDoomedNow()
 			if left, err := dataFiles(m.stage.root.Name()); err != nil || len(left) != c.kept {
 				t.Errorf("kept: %q %v, want %d files", left, err, c.kept)
 			}
@@ -392,7 +393,6 @@ func TestFailedUploadIsKeptAndTriedAgainBehind(t *testing.T) {
 			if err := s.Commit(t.Context()); remote.CodeOf(err) != remote.AccessDenied {
 				t.Errorf("commit: %v, want AccessDenied", err)
 			}
-			m.checkNoUploads()
 			m.checkStaged(s, want)
 			m.server.ResetCounts()
 			s.Release()

@@ -29,7 +29,7 @@ func (c *Cache) divert(ctx context.Context, snap *snapshot, why error) error {
 			return err
 		}
 	case isMarker(snap.name), !snap.dataChanged:
-		return c.dropAttributes(snap, why)
+		return fmt.Errorf("attributes set here are not those of another client's version: %w", why)
 	}
 	name := c.conflictName(snap.name)
 	p := c.path(c.keyOf(name))
@@ -93,20 +93,6 @@ func (c *Cache) sendAside(ctx context.Context, p remote.Path, snap *snapshot, bo
 	o, err := c.putBody(ctx, p, &aside, body, remote.PutOptions{ContentType: snap.contentType, Meta: snap.meta})
 	o.Size, o.Meta, o.ContentType, o.HasMeta = snap.size, snap.meta, snap.contentType, true
 	return o, err
-}
-
-// dropAttributes gives up a change of attributes of an object that another
-// client has replaced: theirs has its own.
-func (c *Cache) dropAttributes(snap *snapshot, why error) error {
-	snap.s.mu.Lock()
-	if snap.s.changes == snap.changes {
-		snap.s.committed = snap.changes
-	}
-	snap.s.mu.Unlock()
-	c.Forget(snap.name)
-	why = fmt.Errorf("attributes set here do not apply to another client's version: %w", why)
-	c.log.Error("a change is lost", "path", string(snap.name), "err", why)
-	return why
 }
 
 // conflictName returns where our version of n is stored beside another's.

@@ -196,7 +196,8 @@ func TestShortDataFileIsReportedAndKept(t *testing.T) {
 		}
 	}
 	m.crash()
-	eventually(t, "the other one is uploaded", func() bool { return m.head("b").ETag != "" })
+	eventually(t, "the other one is uploaded", func() bool { return m.head("b").ETag != "" && m.stage.Of("b") == nil })
+	m.stage.removeDoomedNow()
 	m.checkKind("a", Absent)
 	m.checkObject("a", nil)
 	left, err := dataFiles(m.stage.root.Name())
