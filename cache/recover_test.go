@@ -14,12 +14,17 @@ import (
 // as after a kill -9.
 func (m *mounted) crash() {
 	m.t.Helper()
-	dir := m.t.TempDir()
-	source := filepath.Base(m.stage.root.Name())
-	if err := os.CopyFS(filepath.Join(dir, source), m.stage.root.FS()); err != nil {
-		m.t.Fatal(err)
+	m.Cache = m.open(Options{StageDir: copyStage(m.t, m.stage.root)})
+}
+
+// copyStage returns a stage directory with what root holds at this moment.
+func copyStage(t testing.TB, root *os.Root) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, filepath.Base(root.Name())), root.FS()); err != nil {
+		t.Fatal(err)
 	}
-	m.Cache = m.open(Options{StageDir: dir})
+	return dir
 }
 
 // editedBase returns an edit of object a that is not committed yet, and what

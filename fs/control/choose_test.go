@@ -21,7 +21,7 @@ func twoPlaces() []*place {
 				{ID: "2", Key: "home/d/b", State: cache.StateFailed, Size: 1, Error: "refused\nby the service"},
 				{ID: "3", Key: "home/d/b", State: cache.StateOpen, Size: 1},
 				{ID: "4", Key: "home/new\nline\x1b[2J", State: cache.StateReady},
-				{ID: "5", Key: "home/gone/", State: cache.StateOrphan},
+				{ID: "5", Key: "home/gone/", State: cache.StateRemoved},
 			}},
 		{about: Status{Source: "s3://other", Origin: cache.Source{Bucket: "other"}}, pending: []cache.Pending{
 			{ID: "9", Key: "a", State: cache.StateConflict}, {ID: "8", Key: "/mnt/x/a"}}},
