@@ -120,6 +120,10 @@ func shownName(n Name) Name {
 func (s *Staged) removable() remote.Object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.removableLocked()
+}
+
+func (s *Staged) removableLocked() remote.Object {
 	switch {
 	case s.object.Path.Key != "":
 		return s.object

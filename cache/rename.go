@@ -165,6 +165,9 @@ func (c *Cache) replacedBy(ctx context.Context, to Name) (remote.Object, error) 
 	if old := c.stage.Of(to); old != nil {
 		return old.replaceable(), nil
 	}
+	if removed := c.removals.version(c.path(c.keyOf(to))); removed.Path.Key != "" {
+		return removed, nil
+	}
 	o, err := c.objectOf(ctx, to)
 	if errors.Is(err, fs.ErrNotExist) {
 		return remote.Object{}, nil

@@ -87,8 +87,8 @@ func (s *Staged) renameBehind(from, to Name, replaced remote.Object) {
 		return // it has just left the stage
 	}
 	c := s.c
-	old := s.object
-	hasOld := old.Path.Key != "" || s.wasSent
+	old := s.removableLocked()
+	hasOld := old.Path.Key != ""
 	old.Path = c.path(c.keyOf(from))
 	if removed := c.removals.version(old.Path); !hasOld && removed.Path.Key != "" {
 		hasOld, old = true, removed // what the file has taken the place of

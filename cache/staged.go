@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -90,6 +91,12 @@ func (c *Cache) OpenStaged(n Name, o StageOptions) (*Staged, error) {
 	}
 	for {
 		s := c.stage.take(n)
+		if s == nil && o.Base.Staged != nil {
+			var err error
+			if o.Base, err = c.afterStaged(n); err != nil {
+				return nil, err
+			}
+		}
 		if s == nil {
 			if err := c.stageAnew(n, o); err != nil {
 				return nil, err
@@ -104,6 +111,18 @@ func (c *Cache) OpenStaged(n Name, o StageOptions) (*Staged, error) {
 		}
 		return s, nil
 	}
+}
+
+// afterStaged describes n, which has just left the stage.
+func (c *Cache) afterStaged(n Name) (Entry, error) {
+	e, err := c.Stat(c.ctx, n)
+	if err == nil {
+		e, err = c.Describe(c.ctx, n, e)
+	}
+	if err == nil && e.Kind != File {
+		err = fmt.Errorf("open %q: %w", n, fs.ErrNotExist)
+	}
+	return e, err
 }
 
 // stageAnew makes a Staged without users, unless another comes first.

@@ -54,7 +54,10 @@ func (m *mounted) readFile(ctx context.Context, n Name) ([]byte, error) {
 		return nil, err
 	}
 	body := make([]byte, e.Object.Size)
-	if e.Staged != nil && e.Staged.Retain() {
+	if e.Staged != nil && !e.Staged.Retain() {
+		return m.readFile(ctx, n) // it has just left the stage
+	}
+	if e.Staged != nil {
 		defer e.Staged.Release()
 		if n, err := e.Staged.ReadAt(ctx, body, 0); n < len(body) {
 			return nil, err
