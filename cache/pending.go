@@ -138,7 +138,7 @@ func (c *Cache) Retry(ctx context.Context, ids ...string) error {
 func (c *Cache) forEach(ids []string, f func(Record, *Staged) error) error {
 	var errs []error
 	for _, id := range ids {
-		err := error(fs.ErrNotExist)
+		err := fs.ErrNotExist
 		var r Record
 		if c.stage != nil {
 			var ok bool

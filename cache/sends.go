@@ -156,7 +156,7 @@ func (x *sends) doubtOf(key string, etag remote.ETag) doubt {
 		return doubt{}
 	}
 	other := slices.ContainsFunc(s.etags, func(e remote.ETag) bool { return e != etag })
-	if !other && !(s.deletes && etag != "") {
+	if !other && (!s.deletes || etag == "") {
 		return doubt{}
 	}
 	return doubt{until: s.until, etags: slices.Clone(s.etags), deletes: s.deletes}
