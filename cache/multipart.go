@@ -24,7 +24,8 @@ func (c *Cache) putParts(ctx context.Context, p remote.Path, snap *snapshot, par
 		return remote.Object{}, err
 	}
 	stored, err := c.sendParts(ctx, up, snap, parts, have)
-	if isForgotten(err) && len(have) > 0 {
+	if isForgotten(err) {
+		c.abort(ctx, up)
 		snap.s.noteUpload(nil)
 		if up, err = c.begin(ctx, p, snap, parts, o); err == nil {
 			stored, err = c.sendParts(ctx, up, snap, parts, nil)

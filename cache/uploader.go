@@ -40,8 +40,8 @@ func (c *Cache) send(ctx context.Context, snap *snapshot) (remote.Object, error)
 	}
 	p := c.path(c.keyOf(snap.name))
 	switch {
-	case snap.isBase() && snap.base.Size <= maxCopySize:
-		return c.copyBase(ctx, p, snap)
+	case snap.isBase() && snap.base.Size <= maxCopySize && (snap.size > 0 || !snap.dataChanged):
+		return c.copyBase(ctx, p, snap) // of an empty file a PUT, which needs no other
 	case !snap.dataChanged:
 		return remote.Object{}, remote.ErrTooLarge
 	}
