@@ -109,7 +109,7 @@ func DaemonOf(pid int) (Daemon, bool) {
 func (d Daemon) AwaitExit(ctx context.Context) error {
 	tick := time.NewTicker(exitPoll)
 	defer tick.Stop()
-	for d.base != "" && d.isThere() {
+	for now := d; d.base != "" && now.isThere() && now.PID == d.PID; {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

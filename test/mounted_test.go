@@ -106,15 +106,30 @@ func (m *mounted) kill(t testing.TB) {
 // unmount unmounts by the command, which must succeed, as must the daemon.
 func (m *mounted) unmount(t testing.TB) {
 	t.Helper()
-	umount := exec.Command(m.process.Path, "umount", m.path)
-	umount.Env = m.process.Env
-	m.who.become(umount)
-	if out, code := run(t, umount); code != 0 {
-		t.Errorf("umount: exit code %d: %s", code, out)
-	}
+	m.ncloudfs(t, 0, "umount", m.path)
 	if code := m.wait(t); code != 0 {
 		t.Errorf("exit code %d after umount", code)
 	}
+}
+
+// command prepares the program to be run by who mounted, with the mount's
+// environment.
+func (m *mounted) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(m.process.Path, args...)
+	cmd.Env = m.process.Env
+	m.who.become(cmd)
+	return cmd
+}
+
+// ncloudfs runs the program as who mounted and returns what it printed. It
+// must end with this exit code.
+func (m *mounted) ncloudfs(t testing.TB, code int, args ...string) string {
+	t.Helper()
+	out, got := run(t, m.command(args...))
+	if got != code {
+		t.Errorf("%q: exit code %d, want %d: %s", args, got, code, out)
+	}
+	return out
 }
 
 // stop sends SIGTERM, which finishes uploads and unmounts, and returns the

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,16 +34,14 @@ var errGone = errors.New("the process is gone")
 // Client asks a daemon.
 type Client struct {
 	http http.Client
-	who  string // the daemon, in messages
+	pid  int
 }
 
-// Dial makes a client of a daemon.
-func Dial(d fs.Daemon) *Client {
-	return dial(d.Socket(), fmt.Sprintf("process %d", d.PID))
-}
+// Dial makes a client of a daemon, and of no other that takes its place.
+func Dial(d fs.Daemon) *Client { return dial(d.Socket(), d.PID) }
 
-func dial(socket, who string) *Client {
-	return &Client{who: who, http: http.Client{Transport: &http.Transport{
+func dial(socket string, pid int) *Client {
+	return &Client{pid: pid, http: http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true, // a daemon need not wait for idle connections
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
@@ -126,7 +125,7 @@ func (c *Client) post(ctx context.Context, path string, ask any, tell func(cache
 			err := lines.Decode(&l)
 			switch {
 			case err != nil:
-				return fmt.Errorf("%w: %w", errGone, err)
+				return errGone
 			case l.Error != "":
 				return &Unfinished{Reason: l.Error, Backlog: *cmp.Or(l.Backlog, &cache.Backlog{})}
 			case l.Done:
@@ -147,6 +146,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, use f
 	if err != nil {
 		return err
 	}
+	r.Header.Set(processHeader, strconv.Itoa(c.pid))
 	resp, err := c.http.Do(r)
 	if err == nil {
 		defer resp.Body.Close()
@@ -160,7 +160,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, use f
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case isGone(err):
-		return fmt.Errorf("%s: %w", c.who, errGone)
+		return fmt.Errorf("process %d: %w", c.pid, errGone)
 	}
 	return err
 }
@@ -174,7 +174,7 @@ func (c *Client) watch(ctx context.Context, giveUp context.CancelCauseFunc) {
 		case <-time.After(lookEvery):
 		}
 		if !c.isAlive(ctx) {
-			giveUp(fmt.Errorf("%s does not answer: it is stopped (kill -CONT lets it go on) or hangs", c.who))
+			giveUp(fmt.Errorf("process %d does not answer: it is stopped (kill -CONT %d lets it go on) or hangs", c.pid, c.pid))
 			return
 		}
 	}
@@ -196,13 +196,16 @@ func (c *Client) isAlive(ctx context.Context) bool {
 }
 
 func isGone(err error) bool {
-	return errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNRESET)
+	return errors.Is(err, errGone) || errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNRESET)
 }
 
 // checkAnswer returns the error that an answer is.
 func checkAnswer(r *http.Response) error {
-	if r.StatusCode == http.StatusOK {
+	switch r.StatusCode {
+	case http.StatusOK:
 		return nil
+	case http.StatusGone:
+		return errGone
 	}
 	var f failure
 	if err := json.NewDecoder(r.Body).Decode(&f); err != nil || f.Error == "" {

@@ -55,7 +55,7 @@ func serve(t *testing.T) (*Server, *Client) {
 			s.Close()
 		}
 	})
-	return s, dial(path, "the test")
+	return s, dial(path, os.Getpid())
 }
 
 func TestStatusSaysWhoAnswers(t *testing.T) {
@@ -73,6 +73,11 @@ func TestStatusSaysWhoAnswers(t *testing.T) {
 	if pending, err := c.Pending(t.Context()); err != nil || pending == nil || len(pending) > 0 {
 		t.Errorf("pending: %v, %v", pending, err)
 	}
+	c.pid++
+	if _, err := c.Status(t.Context()); !errors.Is(err, errGone) {
+		t.Errorf("a successor answers: %v", err)
+	}
+	c.pid--
 	if err := c.Discard(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "name the ids") {
 		t.Errorf("discard nothing: %v", err)
 	}
@@ -100,12 +105,12 @@ func TestSocketIsForItsUserAndRoot(t *testing.T) {
 	}
 	open := Serve(l, Options{Cache: s.cache})
 	defer open.Close()
-	stranger := dial(path, "the test")
+	stranger := dial(path, os.Getpid())
 	stranger.http.Transport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return connectAs(65534, path) }}
 	if _, err := stranger.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "only user 0 and root") {
 		t.Errorf("another user gets %v", err)
 	}
-	if _, err := dial(path, "the test").Status(t.Context()); err != nil {
+	if _, err := dial(path, os.Getpid()).Status(t.Context()); err != nil {
 		t.Errorf("root gets %v", err)
 	}
 }
@@ -161,7 +166,7 @@ func TestSocketThatACrashLeftIsReplaced(t *testing.T) {
 	}
 	left.(*net.UnixListener).SetUnlinkOnClose(false)
 	left.Close()
-	if _, err := dial(path, "process 7").Status(t.Context()); !errors.Is(err, errGone) || !strings.Contains(err.Error(), "process 7") {
+	if _, err := dial(path, 7).Status(t.Context()); !errors.Is(err, errGone) || !strings.Contains(err.Error(), "process 7") {
 		t.Errorf("nobody listens: %v", err)
 	}
 	l, err := Listen(path)
@@ -192,14 +197,14 @@ func TestStoppedDaemonIsGivenUpAfterFiveSeconds(t *testing.T) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n{\"backlog\":{}}\n")
 		}
 	}()
-	c := dial(path, "process 7")
+	c := dial(path, 7)
 	began := time.Now()
 	var all sync.WaitGroup
 	for name, ask := range map[string]func(context.Context) error{
 		"status":  func(ctx context.Context) error { _, err := c.Status(ctx); return err },
 		"sync":    func(ctx context.Context) error { return c.Sync(ctx, func(cache.Backlog) {}) },
 		"export":  func(ctx context.Context) error { return c.Export(ctx, "id", io.Discard) },
-		"halfway": func(ctx context.Context) error { return dial(halfway, "process 7").Sync(ctx, func(cache.Backlog) {}) },
+		"halfway": func(ctx context.Context) error { return dial(halfway, 7).Sync(ctx, func(cache.Backlog) {}) },
 	} {
 		all.Go(func() {
 			if err := ask(t.Context()); err == nil || !strings.Contains(err.Error(), "process 7 does not answer") {

@@ -21,6 +21,8 @@
 // changes and once a second, at most every 200 ms; the last says {"done":true},
 // or the error and what is left. A request that is given up ends a wait, never
 // an upload. Any other failure is a status other than 200 and {"error": "..."}.
+// The header Ncloudfs-Process is optional: the number of the process that a
+// request is meant for.
 //
 // A cache directory without a mount is served in the same way, to the process
 // that asks and nobody else (openIdle): commands know one way to do things.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
+	"os"
 	"strings"
 
 	"ncloudfs/cache"
@@ -39,7 +40,7 @@ func serveIdle(local *cache.Cache, source cache.Source, dir string) (*place, err
 		return nil, errors.Join(err, local.Close())
 	}
 	s := Serve(l, Options{Cache: local, About: Status{Source: nameOf(source), Origin: source, StageDir: dir}})
-	return &place{client: dial(name, "this process"), close: func() {
+	return &place{client: dial(name, os.Getpid()), close: func() {
 		s.Close()
 		_ = local.Close() // what it did is in the journal already
 	}}, nil

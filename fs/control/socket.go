@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,14 +55,23 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, peer.Uid)
 }
 
-// checkPeer refuses all but this process's user and root.
+// processHeader names the process that a request is meant for: a successor has
+// a socket of the same name.
+const processHeader = "Ncloudfs-Process"
+
+// checkPeer refuses all but this process's user and root, and requests that are
+// meant for another process.
 func checkPeer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		uid, known := r.Context().Value(peerKey{}).(uint32)
-		if !known || uid != 0 && uid != uint32(os.Geteuid()) {
+		meant := r.Header.Get(processHeader)
+		switch {
+		case !known || uid != 0 && uid != uint32(os.Geteuid()):
 			refuse(w, http.StatusForbidden, fmt.Errorf("only user %d and root may steer this mount", os.Geteuid()))
-			return
+		case meant != "" && meant != strconv.Itoa(os.Getpid()):
+			refuse(w, http.StatusGone, fmt.Errorf("this is process %d", os.Getpid()))
+		default:
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func working(t *testing.T, work func(context.Context) error) *Client {
 	h := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.stream(w, r, work) })}
 	go h.Serve(l)
 	t.Cleanup(func() { h.Close() })
-	return dial(path, "the test")
+	return dial(path, os.Getpid())
 }
 
 func TestAnswersTellHowWorkGoesAndEnds(t *testing.T) {

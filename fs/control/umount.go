@@ -36,7 +36,10 @@ func Umount(ctx context.Context, o UmountOptions) error {
 	if u.o.DrainTime == 0 {
 		u.o.DrainTime = u.about.DrainTime
 	}
-	return u.run(ctx)
+	if err = u.run(ctx); errors.Is(err, errGone) && u.about.State == StateDraining {
+		return nil // it has ended meanwhile
+	}
+	return err
 }
 
 // umount is one run of the command.
