@@ -7,11 +7,16 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"ncloudfs/cache"
 	"ncloudfs/fs"
 	"ncloudfs/remote"
 )
+
+// lockTime is how long a mount that is ending may keep a stage directory
+// before it is asked instead.
+const lockTime = time.Second
 
 // openSource opens what a stage directory holds of one source, or asks the
 // mount that has it.
@@ -20,7 +25,9 @@ func (o *PendingOptions) openSource(ctx context.Context, source cache.Source) (*
 	if err != nil {
 		return nil, err
 	}
-	local, err := cache.Open(ctx, cache.Options{Client: client, Bucket: source.Bucket, Prefix: source.Prefix, StageDir: o.StageDir, Idle: true})
+	soon, cancel := context.WithTimeout(ctx, lockTime)
+	defer cancel()
+	local, err := cache.Open(soon, cache.Options{Client: client, Bucket: source.Bucket, Prefix: source.Prefix, StageDir: o.StageDir, Idle: true})
 	if held, ok := errors.AsType[*cache.HeldError](err); ok {
 		if d, found := fs.DaemonOf(held.PID); found {
 			return &place{client: Dial(d), daemon: d, close: func() {}}, nil

@@ -77,11 +77,8 @@ func (o *PendingOptions) open(ctx context.Context) ([]*place, error) {
 		return []*place{p}, p.load(ctx)
 	}
 	sources, err := cache.Sources(o.StageDir)
-	if err != nil {
-		return nil, err
-	}
 	var places []*place
-	var errs []error
+	errs := []error{err} // those that cannot be read
 	for _, source := range sources {
 		p, err := o.openSource(ctx, source)
 		if err == nil {

@@ -45,14 +45,14 @@ func (p *progress) tell(b cache.Backlog) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	left := max(b.Bytes-b.Sent, 0)
-	if p.bar != nil {
+	switch {
+	case b.Changes == 0 && p.peak == 0: // nothing to show yet
+	case p.bar != nil:
 		p.peak = max(p.peak, left, 1)
 		p.bar.ChangeMax64(p.peak)
 		p.bar.Describe(fmt.Sprintf("%s: %d left", p.what, b.Changes))
 		_ = p.bar.Set64(p.peak - left) // only shown
-		return
-	}
-	if !p.began.IsZero() && time.Since(p.began) >= quietTime && b.Changes > 0 {
+	case !p.began.IsZero() && time.Since(p.began) >= quietTime:
 		p.began = time.Time{}
 		fmt.Fprintf(p.out, "ncloudfs: %s, %d with %s to send; Ctrl-C ends the wait, not the uploads\n",
 			p.what, b.Changes, units.BytesSize(float64(left)))
