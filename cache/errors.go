@@ -27,9 +27,13 @@ var (
 
 // HeldError says that another process uses the stage directory of a source.
 type HeldError struct {
-	PID int
+	PID        int
+	IsDraining bool // its mount is gone, and it uploads what is left
 }
 
 func (e *HeldError) Error() string {
+	if e.IsDraining {
+		return fmt.Sprintf("process %d still uploads what an earlier mount of this source has left", e.PID)
+	}
 	return fmt.Sprintf("process %d has this source mounted and uses it: unmount that one, or choose another --stage-dir", e.PID)
 }

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -31,21 +30,23 @@ func (s *Stage) takeLock(ctx context.Context) error {
 	for unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
 		pid, isDraining := readHolder(f)
 		if !isDraining {
-			return fmt.Errorf("process %s has this source mounted and uses it: unmount that one, or choose another --stage-dir", pid)
+			return &HeldError{PID: pid}
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("process %s still uploads what an earlier mount of this source has left: %w", pid, context.Cause(ctx))
+			return &HeldError{PID: pid, IsDraining: true}
 		}
 	}
 	return s.writeHolder("")
 }
 
-func readHolder(f *os.File) (pid string, isDraining bool) {
+func readHolder(f *os.File) (pid int, isDraining bool) {
 	text := make([]byte, 40)
 	n, _ := f.ReadAt(text, 0) // an empty file: its holder is just writing it
-	return strings.CutSuffix(string(text[:n]), drainingMark)
+	number, isDraining := strings.CutSuffix(string(text[:n]), drainingMark)
+	pid, _ = strconv.Atoi(number)
+	return pid, isDraining
 }
 
 func (s *Stage) writeHolder(mark string) error {

@@ -154,6 +154,9 @@ func TestDrainGoesOnAfterUmount8(t *testing.T) {
 	p.end()
 	eventually(t, "it is unmounted", func() bool { return !errors.Is(unix.Unmount(m.path, 0), unix.EBUSY) })
 	eventually(t, "it drains", func() bool { return m.pending(t, m.path)["file"].Size == 14 })
+	if of := m.pending(t); of["file"].Size != 14 {
+		t.Errorf("in its stage directory it finds %v", of)
+	}
 	next := m.command("mount", "-f", s.bucket, m.path)
 	log, nextEnded := begin(t, next)
 	t.Cleanup(func() {
