@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -101,7 +102,9 @@ func (c *Cache) putWhole(ctx context.Context, p remote.Path, snap *snapshot, o r
 
 // putBody sends the whole snapshot, which is body.
 func (c *Cache) putBody(ctx context.Context, p remote.Path, snap *snapshot, body []byte, o remote.PutOptions) (remote.Object, error) {
-	etag := remote.ETag(fmt.Sprintf("%x", md5.Sum(body)))
+	sum := md5.Sum(body)
+	o.MD5 = sum[:]
+	etag := remote.ETag(hex.EncodeToString(sum[:]))
 	snap.noteSending(etag)
 	defer c.sends.begin(p.Key, etag)()
 	step("put")

@@ -389,3 +389,26 @@ func TestEmptyingAPromisedFileDoesNotTouchThePromise(t *testing.T) {
 	m.sync()
 	m.checkObject("a", random("second", 90_000))
 }
+
+func TestACLOfAnUnsentFileFollowsItsUpload(t *testing.T) {
+	m := mountBehind(t, Options{})
+	m.save("a", []byte("content"))
+	if err := m.SetACL(t.Context(), "a", remote.PublicRead); err != nil {
+		t.Fatal(err)
+	}
+	refuse := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: "AccessDenied"})
+	if err := m.Sync(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	m.checkObject("a", []byte("content"))
+	m.crashBehind()
+	if acl, err := m.ACL(t.Context(), "a"); err != nil || acl != remote.PublicRead {
+		t.Errorf("shown: %q, %v", acl, err)
+	}
+	refuse()
+	m.sync()
+	if acl, err := m.other.ACL(t.Context(), m.path("a")); err != nil || acl.Canned() != remote.PublicRead {
+		t.Errorf("in the bucket: %+v, %v", acl, err)
+	}
+	m.checkStageEmpty()
+}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ncloudfs/cache"
+	"ncloudfs/remote"
 )
 
 // userPrefix is the only class of extended attributes that objects keep.
@@ -38,6 +39,9 @@ func (n *node) describe(ctx context.Context) (cache.Name, cache.Entry, syscall.E
 func (n *node) Getxattr(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
 	if !strings.HasPrefix(attr, userPrefix) {
 		return 0, syscall.ENODATA
+	}
+	if attr == aclAttr {
+		return n.getACL(ctx, dest)
 	}
 	ctx, done := n.m.operation(ctx)
 	defer done()
@@ -85,6 +89,9 @@ func (n *node) Setxattr(ctx context.Context, attr string, data []byte, flags uin
 	if !strings.HasPrefix(attr, userPrefix) {
 		return syscall.EOPNOTSUPP
 	}
+	if attr == aclAttr {
+		return n.setACL(ctx, string(data))
+	}
 	value := slices.Clone(data) // data is reused after the return
 	return n.changeXattrs(ctx, func(x map[string][]byte) syscall.Errno {
 		_, exists := x[attr]
@@ -101,6 +108,9 @@ func (n *node) Setxattr(ctx context.Context, attr string, data []byte, flags uin
 
 // Removexattr implements fs.NodeRemovexattrer.
 func (n *node) Removexattr(ctx context.Context, attr string) syscall.Errno {
+	if attr == aclAttr {
+		return n.setACL(ctx, remote.Private)
+	}
 	return n.changeXattrs(ctx, func(x map[string][]byte) syscall.Errno {
 		if _, exists := x[attr]; !exists {
 			return syscall.ENODATA

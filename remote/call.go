@@ -31,6 +31,7 @@ type call struct {
 	size   int64       // of body, in bytes
 	signed bool        // sign the body's SHA-256: for small documents
 	digest bool        // send Content-MD5
+	sum    []byte      // the MD5 of body, where it is known
 	object bool        // needs a key: without one it would be a bucket's operation
 	bucket bool        // needs a bucket: without one it would be the account's
 	list   bool        // is about a bucket; path.Key is the prefix, for messages
@@ -238,12 +239,16 @@ func (k *call) payload(h http.Header) (string, error) {
 	if k.size == 0 {
 		payload = emptySHA256
 	}
-	if k.digest {
+	if k.digest && len(k.sum) == md5.Size {
+		copy(k.md5[:], k.sum)
+	} else if k.digest {
 		sum := md5.New()
 		if err := copyAll(sum, k.body, k.size); err != nil {
 			return "", &Error{Op: k.op, Path: k.path, Err: &sourceError{err}}
 		}
 		sum.Sum(k.md5[:0])
+	}
+	if k.digest {
 		h.Set("Content-Md5", base64.StdEncoding.EncodeToString(k.md5[:]))
 	}
 	if k.signed {

@@ -16,6 +16,7 @@ type PutOptions struct {
 	ContentType string // empty: application/octet-stream
 	Meta        Meta   // values go out as they are, UTF-8 too; what HTTP cannot carry (control characters, spaces at the ends) is InvalidArgument
 	ACL         string // canned; empty: the service's default (private)
+	MD5         []byte // of Put's body, where the caller has it; else it is computed
 }
 
 func (o PutOptions) contentType() string {
@@ -51,7 +52,7 @@ func setACL(h http.Header, canned string) {
 // The ModTime returned is the answer's Date; LastModified may be a second older.
 func (c *Client) Put(ctx context.Context, p Path, body io.ReaderAt, size int64, o PutOptions) (Object, error) {
 	k := &call{op: "PUT", path: p, method: http.MethodPut, object: true, header: o.header(),
-		body: body, size: size, digest: true, changes: []Path{p}}
+		body: body, size: size, digest: true, sum: o.MD5, changes: []Path{p}}
 	var stored Object
 	k.accept = func(a *answer) error {
 		etag := parseETag(a.Header.Get("Etag"))

@@ -1,7 +1,6 @@
 package test
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -98,15 +97,17 @@ func TestLateUploads(t *testing.T) {
 	for name, want := range map[string]string{"free": "written here", "theirs": "written elsewhere", "ours": "written here"} {
 		equal(t, name, s.content(t, name), want)
 	}
-	if n := server.Counts()[emulator.OpPutObject]; n != 1 {
-		t.Errorf("%d PUTs, want 1", n)
+	if n := server.Counts()[emulator.OpPutObject]; n != 2 {
+		t.Errorf("%d PUTs, want one of the free name and one of the conflict copy", n)
 	}
+	copies := s.keys(t, "theirs.conflict-")
+	if len(copies) != 1 || !strings.Contains(again.log.String(), copies[0]) {
+		t.Fatalf("conflict copies are %v, want one that the log names", copies)
+	}
+	equal(t, "the conflict copy", s.content(t, copies[0]), "written here")
 	kept, err := filepath.Glob(stage + "/*/data/*")
 	ok(t, err)
-	if len(kept) != 1 || !strings.Contains(again.log.String(), kept[0]) {
-		t.Fatalf("kept are %v, want one file that the log names", kept)
+	if len(kept) > 0 {
+		t.Errorf("left in the stage directory: %v", kept)
 	}
-	text, err := os.ReadFile(kept[0])
-	ok(t, err)
-	equal(t, "the kept copy", string(text), "written here")
 }
