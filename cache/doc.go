@@ -20,11 +20,30 @@
 // bytes of it are local and which still those of the base version. Commit
 // plans the parts, sends them, and makes the result the new base.
 //
+// # Write-back
+//
+// Staged.Commit returns when the bucket has the file. In write-back mode
+// Staged.Save, which close and fsync wait for, returns when it is safe on the
+// local disk: makeSafe has the bytes and a record of them synced; the record is
+// a promise, which later records only amend until the bucket has what it
+// describes. commitBehind does the rest. A renamed file is a Staged made of the
+// object under its old name; a removed object is a removal, deleted in batches
+// once nothing is made of it any more; the marker of a directory is a Staged
+// whose name ends in "/".
+//
 // # After a crash
 //
 // The Journal remembers what the bucket lacks: each change of state of a Staged
-// (open, ready, uploading, failed, conflict, done) is a record. Open takes up
-// what an earlier mount left; such a late commit looks at the object first.
+// (open, ready, uploading, acl-pending, failed, conflict, done) or of a removal
+// is a record, and what changes together is one frame of them. Open takes up
+// what an earlier mount left (recover); such a late commit looks at the object
+// first (comeLate), and what is another client's keeps its name (divert).
+//
+// # Lost answers
+//
+// A request without an answer may be carried out after a newer one. sends
+// remembers for how long, and of which versions; what was stored or deleted
+// meanwhile is looked at again then (watchBehind, removal.again).
 //
 // # Order
 //
@@ -33,6 +52,6 @@
 // A claim is a queue, not a mutex: waiting for it ends with the caller's
 // context. No mutex is held across a network call.
 //
-// Lock order: Staged.mu < Stage.mu < directories.mu; the locks of Blocks, of
-// gates and of the Journal are leaves.
+// Lock order: Staged.mu < Stage.mu < directories.mu; the locks of Blocks, gates,
+// removals, sends and of the Journal are leaves.
 package cache
