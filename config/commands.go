@@ -26,7 +26,8 @@ any mount has left in --stage-dir DIR, or in DIR/stage of --cache-dir DIR. PATHs
 the mount) or IDs say what to retry, export or discard; what a program never closed
 is uploaded only when it is named. Exit code 1 when something cannot be done.
 
-To retry without a mount takes keys. `
+To retry without a mount takes keys.
+`
 
 // commands are what the program can do, in the order of its help.
 func (a *App) commands() []*command {

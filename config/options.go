@@ -50,8 +50,6 @@ func viewOptions() options {
 			usage: "how long what other clients change may go unseen", set: (*settings).setMetadataTTL},
 		{name: "memory", group: groupLocal, value: "SIZE", auto: "a quarter of what there is, at most 160M",
 			usage: "for cached data and uploads in flight", set: (*settings).setMemory},
-		{name: "stage-size", group: groupLocal, value: "SIZE", auto: "what the disk has free",
-			usage: "most of the disk that may be used for it", set: (*settings).setStageSize},
 		{name: "log-level", group: groupRun, value: "LEVEL", def: "info",
 			usage: "debug, info, warn or error", set: (*settings).setLogLevel},
 		{name: "log-format", group: groupRun, value: "text|json", def: "text",
@@ -82,11 +80,13 @@ func writeOptions() options {
 			usage: "how long a request whose answer was lost may still take effect", set: (*settings).setLateTime},
 		{name: "part-size", group: groupWrite, value: "SIZE", def: "8M",
 			usage: "size of an upload's parts, a multiple of 4M", set: (*settings).setPartSize},
+		{name: "stage-size", group: groupLocal, value: "SIZE", auto: "what the disk has free",
+			usage: "most of the disk that written data may use", set: (*settings).setStageSize},
 	}
 }
 
 func mountOptions() options {
-	return append(slices.Concat(storeOptions(), viewOptions(), writeOptions(), stageOptions()),
+	return append(slices.Concat(storeOptions(), viewOptions(), stageOptions(), writeOptions()),
 		&option{name: "retry-time", group: groupStore, value: "TIME", def: "5m",
 			usage: "how long a request is tried again before it fails", set: (*settings).setRetryTime},
 		&option{name: "foreground", short: "f", group: groupRun,
@@ -94,7 +94,7 @@ func mountOptions() options {
 }
 
 func demoOptions() options {
-	return append(slices.Concat(viewOptions(), writeOptions(), stageOptions()), storeOptions().find("config"),
+	return append(slices.Concat(viewOptions(), stageOptions(), writeOptions()), storeOptions().find("config"),
 		&option{name: "dir", group: groupLocal, value: "DIR", auto: "below the state directory",
 			usage: "where the emulated bucket is kept", set: (*settings).setDemoDir})
 }

@@ -163,28 +163,30 @@ func presenceName(mountpoint string) string {
 // runtimeDir returns this user's directory for what lasts as long as a
 // process, and makes it.
 func runtimeDir() (string, error) {
-	dir := runtimeDirs(os.Geteuid())[0]
+	uid := os.Geteuid()
+	dirs := runtimeDirs(uid)
+	dir := dirs[len(dirs)-1]
+	if base := os.Getenv("XDG_RUNTIME_DIR"); uid != 0 && filepath.IsAbs(base) {
+		dir = filepath.Join(base, "ncloudfs")
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	return dir, checkPrivate(dir, os.Geteuid())
+	return dir, checkPrivate(dir, uid)
 }
 
-// runtimeDirs returns where the runtime directory of a user may be; of this
-// user it is the first.
+// runtimeDirs returns where the runtime directory of a user's daemon may be,
+// whose environment may be another than this process's.
 func runtimeDirs(uid int) []string {
 	if uid == 0 {
 		return []string{"/run/ncloudfs"}
 	}
 	id := strconv.Itoa(uid)
 	dirs := []string{filepath.Join("/run/user", id, "ncloudfs"), filepath.Join(os.TempDir(), "ncloudfs-"+id)}
-	if uid != os.Geteuid() {
-		return dirs
+	if base := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(base) && uid == os.Geteuid() {
+		return append([]string{filepath.Join(base, "ncloudfs")}, dirs...)
 	}
-	if base := os.Getenv("XDG_RUNTIME_DIR"); base != "" {
-		return []string{filepath.Join(base, "ncloudfs")}
-	}
-	return dirs[1:]
+	return dirs
 }
 
 // checkPrivate refuses a directory that others could put something into.

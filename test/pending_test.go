@@ -205,10 +205,23 @@ func TestPendingOfADirectoryInUseAsksItsMount(t *testing.T) {
 	dir := root().dir(t)
 	out := m.ncloudfs(t, 1, "mount", "-f", s.bucket, dir)
 	says(t, out, "has this source mounted")
+	says(t, out, "its mount point is "+m.path)
 	m.ncloudfs(t, 0, "pending", "--stage-dir="+m.stageDir(t), "--discard", "file")
 	if pending := m.pending(t, m.path); len(pending) > 0 {
 		t.Errorf("got %v", pending)
 	}
+}
+
+func TestReadOnlyMountHasNothingPending(t *testing.T) {
+	t.Parallel()
+	s, _ := startEmulator(t, emulator.Options{})
+	m := s.mount(t, root(), "--read-only")
+	if pending := m.pending(t, m.path); len(pending) > 0 {
+		t.Errorf("got %v", pending)
+	}
+	m.ncloudfs(t, 0, "sync", m.path)
+	m.ncloudfs(t, 1, "pending", m.path, "--retry", "file")
+	m.unmount(t)
 }
 
 func TestStoppedDaemonIsReported(t *testing.T) {

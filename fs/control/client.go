@@ -103,7 +103,7 @@ func (c *Client) Sync(ctx context.Context, tell func(cache.Backlog)) error {
 // Drain follows the end of the mount, and lets it take no longer than most. It
 // is heard once tell is called. An *Unfinished says what is left.
 func (c *Client) Drain(ctx context.Context, most time.Duration, tell func(cache.Backlog)) error {
-	return c.post(ctx, "/v1/drain", drainRequest{most.String()}, tell)
+	return c.post(ctx, "/v1/drain", drainRequest{Duration(most)}, tell)
 }
 
 func (c *Client) get(ctx context.Context, path string, v any) error {

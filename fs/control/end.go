@@ -1,9 +1,9 @@
 package control
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"time"
 )
@@ -40,17 +40,16 @@ func (s *Server) drain(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &ask) {
 		return
 	}
-	most, err := time.ParseDuration(cmp.Or(ask.Time, "24h"))
-	if err != nil {
-		refuse(w, http.StatusBadRequest, errors.New(`time must be such as "90s" or "10m"`))
-		return
+	most := time.Duration(ask.Time)
+	if most <= 0 {
+		most = math.MaxInt64
 	}
 	s.stream(w, r, func(ctx context.Context) error { return s.follow(ctx, most) })
 }
 
 // drainRequest is the body of a request to drain.
 type drainRequest struct {
-	Time string `json:"time,omitempty"` // from now on, as time.ParseDuration reads it; default: as long as the mount takes
+	Time Duration `json:"time,omitempty"` // from now on; default: as long as the mount takes
 }
 
 // follow waits until the mount has ended. The error is what is left then.

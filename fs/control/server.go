@@ -22,7 +22,7 @@ type Status struct {
 	Origin     cache.Source  `json:"origin"`
 	Mountpoint string        `json:"mountpoint"` // empty: a directory without a mount
 	StageDir   string        `json:"stageDir"`
-	DrainTime  time.Duration `json:"drainTime"` // in nanoseconds; how long its end may take
+	DrainTime  Duration      `json:"drainTime"` // how long its end waits for uploads
 	State      string        `json:"state"`
 	Backlog    cache.Backlog `json:"backlog"`
 }

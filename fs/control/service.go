@@ -44,7 +44,7 @@ func Mount(ctx context.Context, o ServiceOptions) (*Service, error) {
 	}
 	if s.cache, err = cache.Open(ctx, o.Cache); err != nil {
 		s.presence.End()
-		return nil, err
+		return nil, sayWhere(ctx, err)
 	}
 	if s.mount, err = fs.New(ctx, o.Mountpoint, s.cache, o.FS); err != nil {
 		s.presence.End()
@@ -54,9 +54,27 @@ func Mount(ctx context.Context, o ServiceOptions) (*Service, error) {
 	return s, nil
 }
 
+// sayWhere adds to the error of a stage directory that is in use what is
+// mounted with it.
+func sayWhere(ctx context.Context, err error) error {
+	held, ok := errors.AsType[*cache.HeldError](err)
+	if !ok || held.IsDraining {
+		return err
+	}
+	d, found := fs.DaemonOf(held.PID)
+	if !found {
+		return err
+	}
+	about, failed := Dial(d).Status(ctx)
+	if failed != nil {
+		return err
+	}
+	return fmt.Errorf("%w (its mount point is %s)", err, about.Mountpoint)
+}
+
 func (s *Service) about() Status {
 	o := s.o.Cache
-	return Status{Version: s.o.Version, Source: s.o.FS.Source, Mountpoint: s.o.Mountpoint, StageDir: o.StageDir, DrainTime: s.o.DrainTime,
+	return Status{Version: s.o.Version, Source: s.o.FS.Source, Mountpoint: s.o.Mountpoint, StageDir: o.StageDir, DrainTime: Duration(s.o.DrainTime),
 		Origin: cache.Source{Endpoint: o.Client.Endpoint(), Region: o.Client.Region(), Bucket: o.Bucket, Prefix: o.Prefix}}
 }
 

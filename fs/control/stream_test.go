@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"testing"
@@ -90,6 +92,35 @@ func TestDrainFollowsTheEndOfTheMount(t *testing.T) {
 	}
 	if took := time.Since(began); took > farewell {
 		t.Errorf("the end took %s", took)
+	}
+}
+
+func TestClientsDoNotKeepTheDaemon(t *testing.T) {
+	t.Parallel()
+	path := socket(t)
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Serve(l, Options{Cache: idle(t)})
+	silent, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	deaf, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	fmt.Fprint(deaf, "POST /v1/drain HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+	if _, err := deaf.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	s.Close()
+	if took := time.Since(began); took > 2*farewell {
+		t.Errorf("took %s", took)
 	}
 }
 

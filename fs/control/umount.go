@@ -34,7 +34,7 @@ func Umount(ctx context.Context, o UmountOptions) error {
 		return err
 	}
 	if u.o.DrainTime == 0 {
-		u.o.DrainTime = u.about.DrainTime
+		u.o.DrainTime = time.Duration(u.about.DrainTime)
 	}
 	if err = u.run(ctx); errors.Is(err, errGone) && u.about.State == StateDraining {
 		return nil // it has ended meanwhile
@@ -52,6 +52,9 @@ type umount struct {
 }
 
 func (u *umount) run(ctx context.Context) error {
+	if u.about.State == StateDraining {
+		return u.end(ctx, u.o.DrainTime)
+	}
 	deadline := time.Now().Add(u.o.DrainTime)
 	// While it is mounted: who ends the wait still has the mount then.
 	waiting, cancel := context.WithDeadline(ctx, deadline)
