@@ -107,6 +107,10 @@ func (s *Staged) makeSafe(state State, failure error) error {
 		s.mu.Unlock()
 		return err
 	}
+	if seq := s.savedSeq; s.saved > want && seq > 0 {
+		s.mu.Unlock()
+		return s.syncJournal(seq) // a newer record has these bytes, too
+	}
 	now := s.recordLocked(state, failure)
 	now.ID, now.At = r.ID, r.At
 	now = r.amend(now)
