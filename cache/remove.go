@@ -228,10 +228,15 @@ func (s *Staged) hide() {
 func (s *Staged) show(n Name) {
 	s.mu.Lock()
 	s.unlinked = s.c.stage.putNew(n, s) != s
+	wasPromised, failure := s.promisedLocked(), s.failure
+	s.saved = min(s.saved, s.committed) // hide has ended what the journal promised
 	if s.dirtyLocked() {
-		s.noteLocked(StateFailed, nil)
+		s.noteLocked(StateFailed, failure)
 	}
 	s.mu.Unlock()
+	if wasPromised {
+		s.noteFailure(failure)
+	}
 }
 
 // mayExist reports whether the bucket may hold an object of this file: known
