@@ -171,13 +171,25 @@ func (c *Cache) retryKept(ctx context.Context, r Record) error {
 	if s == nil {
 		return nil // done already
 	}
-	if _, err := c.stage.journal.Append(r); err != nil {
+	if err := s.noteRetry(r); err != nil {
 		return err
 	}
 	err := s.Commit(ctx)
 	if permanent(err) && !errors.Is(err, ErrConflict) {
 		c.setAside(s, err)
 	}
+	return err
+}
+
+// noteRetry records that a file which was kept is to be uploaded, unless it has
+// been meanwhile.
+func (s *Staged) noteRetry(r Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.dirtyLocked() {
+		return nil
+	}
+	_, err := s.c.stage.journal.Append(r)
 	return err
 }
 
@@ -251,7 +263,6 @@ func (s *Staged) letGo() {
 		s.reader.Close()
 	}
 	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
-	s.c.stage.keep(s.path)
 	s.file.Close()
 }
 

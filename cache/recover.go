@@ -52,7 +52,7 @@ func (c *Cache) keep(r Record, why error) {
 		return
 	}
 	c.stage.keep(r.ID)
-	if r.State == StateOpen && r.Upload != nil {
+	if r.State == StateOpen && r.Upload != nil && !c.idle {
 		c.abortBehind(r.Upload) // begun anew if it is wanted after all
 		r.Upload, r.Amend = nil, true
 		c.appendLogged(Name(r.Key), r)
@@ -98,9 +98,10 @@ func (c *Cache) takeUp(r Record) error {
 		return err
 	}
 	if c.stage.putNew(s.name, s) != s {
-		s.file.Close()
-		return errors.New("a newer file of the same name is staged")
+		s.letGo()
+		return errors.New("another file of the same name is staged")
 	}
+	c.stage.adopt(r.ID)
 	c.stage.setBase(s, s.base.Path.Key, c.keyOf(s.name))
 	c.pinRestaged(s)
 	late := r.Late
@@ -133,7 +134,6 @@ func (c *Cache) restage(r Record) (*Staged, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.stage.adopt(r.ID)
 	s := &Staged{
 		c: c, file: file, path: r.ID, name: c.nameOf(r.Key),
 		size: r.Size, local: extents{r.Local}, base: r.Base.object(c.bucket), baseEnd: r.BaseEnd,
@@ -153,7 +153,7 @@ func (c *Cache) restage(r Record) (*Staged, error) {
 	if r.Error != "" {
 		s.failure = errors.New(r.Error)
 	}
-	_ = c.stage.reserve(s.local.Bytes()) // over a limit that was lowered, too
+	c.stage.hold(s.local.Bytes()) // over a limit that was lowered, too
 	return s, nil
 }
 

@@ -42,6 +42,13 @@ func (s *Stage) reserve(n int64) error {
 	return nil
 }
 
+// hold is reserve for bytes that are there already, whatever the limit.
+func (s *Stage) hold(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used += n
+}
+
 // askFreeLocked asks the file system what it has to spare.
 func (s *Stage) askFreeLocked() error {
 	if s.lock == nil {
