@@ -208,9 +208,14 @@ func (s *Staged) keepLocked(why error) {
 	s.noteLocked(StateConflict, why)
 	s.unlinked = true
 	s.c.stage.keep(s.path)
-	for _, path := range s.former {
+	for i, path := range s.former {
 		s.c.stage.keep(path)
+		s.drafts[i].Close()
 	}
+	s.former, s.drafts = nil, nil
+	s.freeRoomLocked()
+	s.c.queue.leaveLocked(s)
+	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail; what is kept does not count
 	s.file.Close()
 	s.file = nil // the file on disk stays
 	s.setBaseLocked(remote.Object{})

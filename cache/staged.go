@@ -143,6 +143,7 @@ func (c *Cache) stageAnew(n Name, o StageOptions) error {
 		s.touchLocked(true)
 	}
 	if c.stage.putNew(n, s) != s {
+		s.noteDoneLocked()
 		s.unlinked = true
 		s.discardIfIdle()
 		return nil
