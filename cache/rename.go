@@ -407,7 +407,10 @@ func (c *Cache) allBelow(ctx context.Context, n Name) ([]remote.Object, error) {
 			return nil, err
 		}
 		for _, o := range page.Objects {
-			if o.Size > maxCopySize {
+			switch {
+			case c.removals.hides(o.Path):
+				continue // removed here a moment ago
+			case o.Size > maxCopySize:
 				return nil, ErrCopyLimit
 			}
 			all = append(all, o)
