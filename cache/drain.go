@@ -11,7 +11,11 @@ import (
 // Sync returns once everything that was closed before the call is in the
 // bucket, and what was removed is not, or with what prevents it.
 func (c *Cache) Sync(ctx context.Context) error {
-	return c.commitAll(ctx, (*Staged).owes)
+	err := c.commitAll(ctx, (*Staged).owes)
+	if c.awaitWatches(ctx) {
+		err = c.commitAll(ctx, (*Staged).owes) // what an older request had overwritten
+	}
+	return err
 }
 
 // Drain brings everything into the bucket that is not there yet, and carries

@@ -46,7 +46,11 @@ func (c *Cache) renameBehind(ctx context.Context, from, to Name) (Move, error) {
 		old.Release()
 	}
 	c.dirs.Pin(to)
-	s.renameBehind(from, to, replaced)
+	for !s.renameBehind(from, to, replaced) {
+		if err := s.awaitEdit(ctx); err != nil {
+			return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
+		}
+	}
 	return Move{Staged: s}, nil
 }
 
@@ -70,6 +74,24 @@ func (c *Cache) stageForRename(ctx context.Context, n Name) (*Staged, error) {
 	return c.OpenStaged(n, StageOptions{Base: e})
 }
 
+// awaitEdit waits for the end of an upload that takes the place of the version
+// whose bytes it needs: a crash after the rename could not tell any more whether
+// that is gone.
+func (s *Staged) awaitEdit(ctx context.Context) error {
+	s.mu.Lock()
+	view, running := s.viewLocked(), s.running
+	s.mu.Unlock()
+	if running == nil || !view.usesBase() {
+		return nil
+	}
+	select {
+	case <-running.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // publishes reports whether a rename has to make the file safe first: it has
 // changes that are not, and an object that goes with its old name.
 func (s *Staged) publishes() bool {
@@ -79,12 +101,15 @@ func (s *Staged) publishes() bool {
 }
 
 // renameBehind gives the file its new name, and its old object to the removals,
-// in one record of the journal.
-func (s *Staged) renameBehind(from, to Name, replaced remote.Object) {
+// in one record of the journal. False: not while an edit is being uploaded.
+func (s *Staged) renameBehind(from, to Name, replaced remote.Object) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if view := s.viewLocked(); s.running != nil && view.usesBase() {
+		return false
+	}
 	if s.unlinked {
-		return // it has just left the stage
+		return true // it has just left the stage
 	}
 	c := s.c
 	old := s.removableLocked()
@@ -114,6 +139,7 @@ func (s *Staged) renameBehind(from, to Name, replaced remote.Object) {
 		c.removed(from)
 	}
 	s.startBehindLocked()
+	return true
 }
 
 // renamedRecordLocked is the record of a file that has just been renamed. Where

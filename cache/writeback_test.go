@@ -82,6 +82,7 @@ func (m *mounted) readFile(ctx context.Context, n Name) ([]byte, error) {
 func (m *mounted) crashBehind() {
 	m.t.Helper()
 	was := m.Cache
+	was.cancel() // nothing is sent any more that the copy does not know of
 	dir := copyStage(m.t, was.stage.root)
 	if err := was.Close(); err != nil {
 		m.t.Fatal(err)
