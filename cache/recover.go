@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 func (c *Cache) recover(uploadOpen bool) {
 	live := c.stage.journal.Live()
 	for i := range live {
+		c.completeOpen(&live[i])
 		if uploadOpen && live[i].State == StateOpen {
 			live[i].State = StateReady
 		}
@@ -43,6 +45,21 @@ func (c *Cache) recover(uploadOpen bool) {
 		}
 		c.reportStrays()
 	}
+}
+
+// completeOpen adds what was written to a file after its last record, up to
+// noteInterval later, where the data file alone says what the file's bytes are.
+func (c *Cache) completeOpen(r *Record) {
+	if r.State != StateOpen || r.Base != nil || len(r.Inline) > 0 {
+		return
+	}
+	info, err := c.stage.root.Stat(r.ID)
+	if err != nil || info.Size() <= r.Size {
+		return
+	}
+	r.Size, r.Local = info.Size(), []extent{{0, info.Size()}} // holes are zeros, as in the file
+	r.Boot = cmp.Or(r.Boot, c.boot)
+	c.appendLogged(c.nameOf(r.Key), *r)
 }
 
 // keep leaves what cannot be taken up to people: see Pending.

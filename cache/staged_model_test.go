@@ -175,6 +175,9 @@ func (f *fileModel) commit(t *rapid.T) {
 		if !errors.Is(err, remote.ErrChanged) {
 			t.Fatalf("commit of a file that was changed elsewhere: %v, want ErrChanged", err)
 		}
+		if errors.Is(err, ErrConflict) {
+			f.leaveConflict(t)
+		}
 		f.check(t)
 		return
 	}
@@ -192,9 +195,21 @@ func (f *fileModel) commit(t *rapid.T) {
 // close is a commit and the last release.
 func (f *fileModel) close(t *rapid.T) {
 	f.isOpen(t)
-	f.commit(t)
+	if f.commit(t); f.s == nil {
+		return
+	}
 	f.s.Release()
 	f.leave(t)
+}
+
+// leaveConflict closes a file that is stored beside its name now.
+func (f *fileModel) leaveConflict(t *rapid.T) {
+	n, _ := f.s.Name()
+	if got, err := getAll(f.ctx, f.m.other, f.m.path(string(n))); err != nil || !bytes.Equal(got, f.data) {
+		t.Fatalf("conflict copy %q: %d bytes, %v; want %d", n, len(got), err, len(f.data))
+	}
+	f.s.Release()
+	*f = fileModel{m: f.m, ctx: f.ctx, bucket: f.bucket, name: f.name, other: f.other, puts: f.puts}
 }
 
 func (f *fileModel) leave(t *rapid.T) {

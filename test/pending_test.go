@@ -59,7 +59,7 @@ func exported(t testing.TB, path, want string) {
 	}
 }
 
-func TestPendingShowsAndRetriesFailedUploads(t *testing.T) {
+func TestPendingChanges(t *testing.T) {
 	t.Parallel()
 	s, server := startEmulator(t, emulator.Options{})
 	m := s.mount(t, root(), "--retry-time=1s")

@@ -100,9 +100,9 @@ func TestUmountThatIsInterruptedLeavesTheMount(t *testing.T) {
 	m.unmount(t)
 }
 
-// TestUmountReportsWhatIsLeft: what is not in the bucket in time is kept, and
+// TestUnmounting: what is not in the bucket in time is kept, and
 // the next mount goes on.
-func TestUmountReportsWhatIsLeft(t *testing.T) {
+func TestUnmounting(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*testing.T, *mounted) string{
 		"umount": func(t *testing.T, m *mounted) string { return m.ncloudfs(t, 1, "umount", m.path, "--drain-time=1s") },
