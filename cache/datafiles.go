@@ -64,6 +64,20 @@ func (s *Stage) keep(path string) {
 	s.files[path] = true
 }
 
+// keepBecause is keep for a record that was not taken up.
+func (s *Stage) keepBecause(id string, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[id], s.kept[id] = true, why
+}
+
+// whyKept returns the error of keepBecause, nil for another record.
+func (s *Stage) whyKept(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept[id]
+}
+
 // doomTime is how long data files that are not needed wait for others, so that
 // one fsync of the journal serves many.
 const doomTime = time.Second

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ type Pending struct {
 	Error   string    `json:"error,omitempty"`  // of the last try
 	NextTry time.Time `json:"nextTry,omitzero"` // zero: under way, or only on request
 	File    string    `json:"file,omitempty"`   // that holds the local bytes, when they are not in the journal
+	IsKept  bool      `json:"isKept,omitempty"` // goes nowhere by itself: never closed, in conflict, or damaged
 }
 
 // Backlog sums up what the bucket lacks.
@@ -28,7 +30,7 @@ type Backlog struct {
 	Changes int       `json:"changes"` // files and removals on their way
 	Bytes   int64     `json:"bytes"`   // to be sent
 	Sent    int64     `json:"sent"`    // bytes of these that the service has
-	Kept    int       `json:"kept"`    // files that go nowhere by themselves: never closed, in conflict
+	Kept    int       `json:"kept"`    // files that go nowhere by themselves
 	Oldest  time.Time `json:"oldest,omitzero"`
 }
 
@@ -40,7 +42,8 @@ func (c *Cache) Pending() []Pending {
 	staged := c.stagedByID()
 	var all []Pending
 	for _, r := range c.stage.journal.Live() {
-		p := Pending{ID: r.ID, Key: string(r.Key), State: r.State, Size: r.Size, Since: r.At, Error: r.Error}
+		p := Pending{ID: r.ID, Key: string(r.Key), State: r.State, Size: r.Size, Since: r.At, Error: r.Error,
+			IsKept: r.State == StateOpen || r.State == StateConflict}
 		if r.State != StateRemoved && !r.isInline() {
 			p.File = c.stage.root.Name() + "/" + r.ID
 		}
@@ -49,8 +52,8 @@ func (c *Cache) Pending() []Pending {
 		}
 		if r.State == StateRemoved {
 			c.removals.describe(c, &p)
-		} else if err := c.isWanted(r); staged[r.ID] == nil && err != nil {
-			p.Error = err.Error()
+		} else if err := c.whyKept(r); staged[r.ID] == nil && err != nil {
+			p.Error, p.IsKept = err.Error(), true
 		}
 		all = append(all, p)
 	}
@@ -98,7 +101,7 @@ func (x *removals) describe(c *Cache, p *Pending) {
 func (c *Cache) Backlog() Backlog {
 	var b Backlog
 	for _, p := range c.Pending() {
-		if !p.isOnItsWay() {
+		if p.IsKept {
 			b.Kept++
 			continue
 		}
@@ -112,7 +115,8 @@ func (c *Cache) Backlog() Backlog {
 	return b
 }
 
-func (p Pending) isOnItsWay() bool { return p.State != StateOpen && p.State != StateConflict }
+// whyKept returns why a file that is not staged stays where it is.
+func (c *Cache) whyKept(r Record) error { return cmp.Or(c.stage.whyKept(r.ID), c.isWanted(r)) }
 
 // Retry tries the changes with these IDs now, or without IDs all, those that
 // were never closed and conflicts only by ID, and returns once they are in the

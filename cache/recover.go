@@ -68,7 +68,7 @@ func (c *Cache) keep(r Record, why error) {
 		c.dropRecords(r.ID) // never promised, and a loss of power has taken it
 		return
 	}
-	c.stage.keep(r.ID)
+	c.stage.keepBecause(r.ID, why)
 	if r.State == StateOpen && r.Upload != nil && !c.idle {
 		c.abortBehind(r.Upload) // begun anew if it is wanted after all
 		r.Upload, r.Amend = nil, true

@@ -209,6 +209,9 @@ func TestShortDataFileIsReportedAndKept(t *testing.T) {
 	if err != nil || len(left) != 1 || !strings.HasPrefix(left[0], m.stage.root.Name()) {
 		t.Errorf("kept: %q %v", left, err)
 	}
+	if p := m.Pending(); len(p) != 1 || !p[0].IsKept || !strings.Contains(p[0].Error, "has 3 bytes") || m.Backlog().Changes != 0 {
+		t.Errorf("pending %+v, backlog %+v", p, m.Backlog())
+	}
 }
 
 func TestRenameThatACrashCutShortIsCompleted(t *testing.T) {

@@ -29,6 +29,7 @@ type Stage struct {
 	byName map[Name]*Staged            // guarded by mu, like all below
 	bases  map[string]map[*Staged]bool // by key: files of other keys through which its object shows
 	files  map[string]bool             // data files of this mount; true: to be kept at its end
+	kept   map[string]error            // why records of an earlier mount were not taken up, by ID
 	doomed map[string]uint64           // data files to be removed once this record is safe
 	used   int64                       // bytes written to data files
 	free   int64                       // bytes that the file system had to spare when it was last asked, less what was used since
@@ -57,7 +58,7 @@ func openStage(ctx context.Context, dir, source string, limit int64) (*Stage, er
 		return nil, fmt.Errorf("stage directory %s: %w", dir, err)
 	}
 	s := &Stage{root: root, limit: limit, byName: map[Name]*Staged{}, bases: map[string]map[*Staged]bool{},
-		files: map[string]bool{}, doomed: map[string]uint64{}}
+		files: map[string]bool{}, kept: map[string]error{}, doomed: map[string]uint64{}}
 	if err := s.prepare(ctx); err != nil {
 		s.Close()
 		return nil, unusable(root.Name(), err)
