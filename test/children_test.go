@@ -29,6 +29,19 @@ func (c *children) remove(m *mounted) {
 	delete(c.mounts, m)
 }
 
+// of lists the mounts of a store.
+func (c *children) of(s *store) []*mounted {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found []*mounted
+	for m := range c.mounts {
+		if m.store == s {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
 // leaks names what should not be there when all tests are done, and ends it:
 // daemons, and mounts in the tests' directories.
 func (c *children) leaks() []string {

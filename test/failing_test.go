@@ -11,11 +11,11 @@ import (
 	"ncloudfs/remote/emulator"
 )
 
-// keptFiles is what all files in the stage directory hold.
-func (m *mounted) keptFiles(t testing.TB) string {
+// filesIn is what all files below a directory hold.
+func filesIn(t testing.TB, dir string) string {
 	t.Helper()
 	var all strings.Builder
-	ok(t, filepath.WalkDir(m.stageDir(t), func(path string, d os.DirEntry, err error) error {
+	ok(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}

@@ -23,6 +23,7 @@ func owners() map[string]owner { return map[string]owner{"root": root(), "user":
 // content returns what an object holds, as another client sees it.
 func (s *store) content(t testing.TB, key string) string {
 	t.Helper()
+	s.sync(t)
 	text, err := s.get(t, key)
 	for range 3 { // the connection may be one that a fault cuts
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -14,11 +14,38 @@ import (
 // mode is what the environment asks of all tests. In one that is not plain
 // they use the emulator only, and those that are leftOut are not run.
 type mode struct {
-	faults bool // NCLOUDFS_TEST_FAULTS=1: servers are as busy as busyFaults
+	faults    bool // NCLOUDFS_TEST_FAULTS=1: servers are as busy as busyFaults
+	writeBack bool // NCLOUDFS_TEST_MODE=write-back: mounts are, and tests that look into a bucket sync them first
 }
 
 func theMode() mode {
-	return mode{faults: os.Getenv("NCLOUDFS_TEST_FAULTS") == "1"}
+	return mode{faults: os.Getenv("NCLOUDFS_TEST_FAULTS") == "1", writeBack: os.Getenv("NCLOUDFS_TEST_MODE") == "write-back"}
+}
+
+// environ is for the program. What the emulator has not done when it breaks a
+// connection it does not do later.
+func (m mode) environ() []string {
+	var env []string
+	if m.writeBack {
+		env = append(env, "NCLOUDFS_WRITE_BACK=true")
+	}
+	if m.faults {
+		env = append(env, "NCLOUDFS_LATE_TIME=100ms")
+	}
+	return env
+}
+
+// sync lets the mounts of s that acknowledge early upload all that was closed.
+func (s *store) sync(t testing.TB) {
+	t.Helper()
+	if !theMode().writeBack {
+		return
+	}
+	for _, m := range running.of(s) {
+		if out, code := run(t, m.command("sync", m.path)); code != 0 {
+			t.Logf("sync: exit code %d: %s", code, out) // the test sees what is not there
+		}
+	}
 }
 
 func (m mode) isPlain() bool { return m == mode{} }

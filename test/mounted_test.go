@@ -15,6 +15,7 @@ import (
 
 // mounted is a mount that a child process serves in the foreground.
 type mounted struct {
+	store   *store
 	path    string
 	who     owner
 	process *exec.Cmd
@@ -27,7 +28,7 @@ type mounted struct {
 func (s *store) mount(t testing.TB, who owner, options ...string) *mounted {
 	t.Helper()
 	requireFUSE(t)
-	m := &mounted{path: who.dir(t), who: who, log: &logBuffer{}, ended: make(chan struct{})}
+	m := &mounted{store: s, path: who.dir(t), who: who, log: &logBuffer{}, ended: make(chan struct{})}
 	args := append([]string{"mount", "-f", s.bucket, m.path}, options...)
 	m.process = s.command(t, who, args...)
 	m.process.Stderr = m.log

@@ -73,6 +73,7 @@ func (s *store) path(key string) remote.Path { return remote.Path{Bucket: s.buck
 // keys lists the keys that begin with prefix.
 func (s *store) keys(t testing.TB, prefix string) []string {
 	t.Helper()
+	s.sync(t)
 	var keys []string
 	for page, err := range s.client.List(contextOf(t), remote.ListOptions{Bucket: s.bucket, Prefix: prefix}) {
 		if err != nil {
@@ -93,6 +94,7 @@ func (s *store) put(t testing.TB, key, content string) remote.Object {
 
 func (s *store) putWith(t testing.TB, key, content string, o remote.PutOptions) remote.Object {
 	t.Helper()
+	s.sync(t)
 	obj, err := s.client.Put(contextOf(t), s.path(key), strings.NewReader(content), int64(len(content)), o)
 	if err != nil {
 		t.Fatal(err)
@@ -103,6 +105,7 @@ func (s *store) putWith(t testing.TB, key, content string, o remote.PutOptions) 
 // head describes an object.
 func (s *store) head(t testing.TB, key string) remote.Object {
 	t.Helper()
+	s.sync(t)
 	o, err := s.client.Head(contextOf(t), s.path(key))
 	if err != nil {
 		t.Fatal(err)

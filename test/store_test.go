@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -97,7 +98,7 @@ func (s *store) command(t testing.TB, who owner, args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + who.dir(t), "XDG_STATE_HOME=" + who.dir(t),
-		"NCLOUDFS_ENDPOINT=" + s.endpoint, "NCLOUDFS_STAGE_DIR=" + who.dir(t), quickExit}, s.env...)
+		"NCLOUDFS_ENDPOINT=" + s.endpoint, "NCLOUDFS_STAGE_DIR=" + who.dir(t), quickExit}, slices.Concat(theMode().environ(), s.env)...)
 	who.become(cmd)
 	return cmd
 }

@@ -114,7 +114,7 @@ func TestEditOfAnObjectThatAnotherClientChangedIsStale(t *testing.T) {
 		if s.exists(t, "removed") {
 			t.Error("the removed object is there again")
 		}
-		kept := m.keptFiles(t)
+		kept := filesIn(t, m.stageDir(t))
 		for _, name := range []string{"changed", "removed"} {
 			if !strings.Contains(kept, "our edit of "+name) {
 				t.Errorf("our copy of %q is not in the stage directory", name)
