@@ -246,8 +246,9 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 		}
 	}()
 	for _, s := range staged {
-		name, _ := s.Name()
-		s.noteMove(name.Rebase(from, to))
+		if name, _ := s.Name(); name.In(from) {
+			s.noteMove(name.Rebase(from, to))
+		}
 	}
 	moved, err := c.moveTree(ctx, from, to, hasMarker)
 	if err != nil {
@@ -262,6 +263,9 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	staged = append(staged, opened...)
 	for _, s := range opened {
 		name, _ := s.Name()
+		if !name.In(from) {
+			continue // renamed a moment ago
+		}
 		s.rename(name, name.Rebase(from, to), moved[name], remote.Object{})
 		c.dirs.Unpin(name)
 	}

@@ -242,6 +242,9 @@ func (c *Cache) withLocalDirs(n Name, all []DirEntry) []DirEntry {
 	byBase := func(e DirEntry, base string) int { return cmp.Compare(e.Base, base) }
 	for _, s := range c.stage.Under(n) {
 		name, _ := s.Name()
+		if !name.In(n) || name == n {
+			continue // renamed a moment ago
+		}
 		base, _, isBelow := strings.Cut(string(name.Rebase(n, "")), "/")
 		if i, found := slices.BinarySearchFunc(all, base, byBase); isBelow && !found {
 			all = slices.Insert(all, i, DirEntry{base, Entry{Kind: Dir, Expires: time.Now().Add(c.ttl)}})
