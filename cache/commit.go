@@ -301,6 +301,6 @@ func (s *Staged) committedElsewhereLocked(snap *snapshot, o remote.Object) {
 	if s.dataChanges <= s.committed {
 		group = append(group, s.renamedRecordLocked(true))
 	}
-	s.c.appendLogged(s.name, group...)
+	s.savedSeq = s.c.appendLogged(s.name, group...)
 	s.c.hideNoted(snap.name, o, false)
 }

@@ -1,10 +1,14 @@
 package cache
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"ncloudfs/remote/emulator"
 )
@@ -181,4 +185,134 @@ func TestLookingAtAnUnclosedFileForgetsNoUpload(t *testing.T) {
 		t.Errorf("%+v", live)
 	}
 	s.Release()
+}
+
+// crashAnywhere opens the cache anew on every journal that a crash can have left
+// since the log ended at from, and lets check look at it.
+func (m *mounted) crashAnywhere(from int64, check func(*mounted)) {
+	m.t.Helper()
+	m.stage.journal.mu.Lock()
+	end := m.stage.journal.log.end
+	m.stage.journal.mu.Unlock()
+	dir := copyStage(m.t, m.stage.root)
+	name := filepath.Join(dir, filepath.Base(m.stage.root.Name()), journalName)
+	log, err := os.ReadFile(name)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for cut := from; cut <= end; {
+		again := m.t.(*testing.T).TempDir()
+		if err := os.CopyFS(again, os.DirFS(dir)); err != nil {
+			m.t.Fatal(err)
+		}
+		short := append(append([]byte{}, log[:cut]...), make([]byte, 1<<16)...)
+		if err := os.WriteFile(filepath.Join(again, filepath.Base(m.stage.root.Name()), journalName), short, 0o600); err != nil {
+			m.t.Fatal(err)
+		}
+		is := *m
+		is.Cache = m.open(Options{StageDir: again, WriteBack: true, Idle: true})
+		check(&is)
+		if err := is.Close(); err != nil {
+			m.t.Fatal(err)
+		}
+		_, size := frameAt(log[cut:])
+		if size == 0 {
+			return
+		}
+		cut += int64(size)
+	}
+}
+
+func (m *mounted) logEnd() int64 {
+	m.stage.journal.mu.Lock()
+	defer m.stage.journal.mu.Unlock()
+	return m.stage.journal.log.end
+}
+
+func TestCrashInARenameLeavesTheOldFileOrTheNewOne(t *testing.T) {
+	m := mountBehind(t, Options{})
+	defer m.hold("a")()
+	before, now := random("before", 100_000), random("now", 50_000)
+	m.put("a", []byte("in the bucket"))
+	m.save("a", before)
+	m.save("tmp", now)
+	from := m.logEnd()
+	m.rename("tmp", "a")
+	m.crashAnywhere(from, func(m *mounted) {
+		if got, err := m.readFile(t.Context(), "a"); err != nil || !bytes.Equal(got, before) && !bytes.Equal(got, now) {
+			t.Errorf("%d bytes, %v, are neither version", len(got), err)
+		}
+	})
+}
+
+func TestCrashInAnUnlinkLeavesTheFileOrNone(t *testing.T) {
+	m := mountBehind(t, Options{})
+	defer m.hold("a")()
+	want := random("a", 100_000)
+	m.put("a", []byte("in the bucket"))
+	m.save("a", want)
+	from := m.logEnd()
+	m.remove("a")
+	m.crashAnywhere(from, func(m *mounted) {
+		if got, err := m.readFile(t.Context(), "a"); err != nil || got != nil && !bytes.Equal(got, want) {
+			t.Errorf("%d bytes, %v, are an older version", len(got), err)
+		}
+	})
+}
+
+// TestCrashAfterARenameOfATruncatedFileLeavesItThere: nothing was written to it,
+// and its object goes with the old name.
+func TestCrashAfterARenameOfATruncatedFileLeavesItThere(t *testing.T) {
+	m := mountBehind(t, Options{})
+	defer m.hold("b")()
+	want := random("a", 100_000)
+	m.put("a", want)
+	s := m.edit("a")
+	defer s.Release()
+	if err := s.Truncate(50_000); err != nil {
+		t.Fatal(err)
+	}
+	m.rename("a", "b")
+	m.crashBehind()
+	m.sync()
+	m.checkObject("a", nil)
+	m.checkObject("b", want[:50_000])
+}
+
+// TestAttributesOfAnEmptiedFileArePromisedWithItsBytes: what was promised before
+// it was emptied does not come back.
+func TestAttributesOfAnEmptiedFileArePromisedWithItsBytes(t *testing.T) {
+	m := mountBehind(t, Options{})
+	defer m.hold("a")()
+	m.save("a", random("first", 100_000))
+	s := m.overwrite("a")
+	defer s.Release()
+	m.write(s, []byte("second"), 0)
+	if err := m.SetAttr(t.Context(), "a", setMode(0o100600)); err != nil {
+		t.Fatal(err)
+	}
+	m.crashBehind()
+	m.checkFile("a", []byte("second"))
+	m.sync()
+	m.checkObject("a", []byte("second"))
+}
+
+// TestFileRenamedOverAnUploadUnderWayIsRemovedWithIt: the upload may have
+// arrived.
+func TestFileRenamedOverAnUploadUnderWayIsRemovedWithIt(t *testing.T) {
+	m := mountBehind(t, Options{})
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Key: "a", Effect: emulator.Delay, After: 50 * time.Millisecond, Count: 1})
+	s := m.overwrite("a")
+	m.write(s, []byte("first"), 0)
+	go s.Commit(t.Context())
+	eventually(t, "the upload is sent", s.mayExist)
+	time.Sleep(20 * time.Millisecond) // it arrives with any luck
+	m.save("tmp", []byte("second"))
+	m.rename("tmp", "a")
+	m.remove("a")
+	s.Release()
+	m.sync()
+	time.Sleep(100 * time.Millisecond)
+	m.sync()
+	m.checkObject("a", nil)
 }

@@ -89,14 +89,22 @@ func (c *Cache) hideFile(ctx context.Context, n Name, isOpen bool) error {
 func (c *Cache) hideStaged(n Name, s *Staged, isOpen bool) {
 	view := s.view()
 	c.dirs.PinAbsent(shownName(n)) // before it leaves the stage: it is not to be seen in between
-	s.hide()
+	group := s.detach()
+	c.stage.drop(s.nameNow(), s)
 	o := s.removable()
-	if o.Path.Key == "" {
+	hasObject := o.Path.Key != ""
+	if hasObject {
+		o.Path = c.path(c.keyOf(n))
+		group = append(group, c.removalRecord(o)) // in one with what ends the file: else a crash shows an older version
+	}
+	if len(group) > 0 {
+		c.appendLogged(n, group...)
+	}
+	if !hasObject {
 		c.dropPin(n)
 		return
 	}
-	reads := isOpen && view.usesBase() && view.base.Path == c.path(c.keyOf(n))
-	c.hideObject(n, o, reads)
+	c.hideNoted(n, o, isOpen && view.usesBase() && view.base.Path == o.Path)
 }
 
 // dropPin ends PinAbsent of a name that the bucket has no object of, unless an
@@ -208,19 +216,30 @@ func (s *Staged) holdUploads() (resume func()) {
 	}
 }
 
-// hide takes the name away: the upload in progress is given up, and no other
-// begins. Open handles go on.
+// hide takes the name away, before the object goes: a crash must not bring it
+// back.
 func (s *Staged) hide() {
+	if ended := s.detach(); len(ended) > 0 {
+		s.c.appendLogged(s.nameNow(), ended...)
+	}
+	s.c.stage.drop(s.nameNow(), s)
+}
+
+// detach is hide without the journal and the index: the upload in progress is
+// given up, and no other begins. Open handles go on. It returns the records that
+// end what the journal says of the file.
+func (s *Staged) detach() (ended []Record) {
 	s.mu.Lock()
 	s.unlinked = true
-	s.noteDoneLocked() // before the object goes: a crash must not bring it back
-	name, running := s.name, s.running
+	running := s.running
 	s.mu.Unlock()
-	s.c.stage.drop(name, s)
 	if running != nil {
 		running.cancel()
 		<-running.done
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.endRecordsLocked()
 }
 
 // show gives the name back when the removal failed, unless another file has it

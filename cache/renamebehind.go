@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -31,9 +32,11 @@ func (c *Cache) renameBehind(ctx context.Context, from, to Name) (Move, error) {
 	if err != nil {
 		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
-	if s.publishes() {
-		// The object under the old name goes with the rename, so that what
-		// takes its place must be safe.
+	old := c.stage.take(to)
+	defer old.Release()
+	if s.publishes(old.isPromised()) {
+		// What is under the names now goes with the rename, so that what takes
+		// its place must be safe.
 		if err := s.makeSafe(StateReady, nil); err != nil {
 			return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
 		}
@@ -41,15 +44,24 @@ func (c *Cache) renameBehind(ctx context.Context, from, to Name) (Move, error) {
 	if err := c.awaitQueue(ctx, s); err != nil {
 		return Move{}, err
 	}
-	if old := c.stage.take(to); old != nil {
-		old.hide() // its object is overwritten
-		old.Release()
+	var ended []Record
+	mayExist := false
+	if old != nil {
+		ended = old.detach() // its object is overwritten
+		replaced = old.replaceable()
+		mayExist = replaced.Path.Key == "" && old.mayExist()
 	}
 	c.dirs.Pin(to)
-	for !s.renameBehind(from, to, replaced) {
-		if err := s.awaitEdit(ctx); err != nil {
-			return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
+	for err = errEditRuns; errors.Is(err, errEditRuns); {
+		if err = s.awaitEdit(ctx); err == nil {
+			err = s.renameBehind(from, to, replaced, mayExist, ended)
 		}
+	}
+	if err != nil {
+		if old != nil {
+			old.show(to)
+		}
+		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
 	return Move{Staged: s}, nil
 }
@@ -74,6 +86,9 @@ func (c *Cache) stageForRename(ctx context.Context, n Name) (*Staged, error) {
 	return c.OpenStaged(n, StageOptions{Base: e})
 }
 
+// errEditRuns: not while an edit is being uploaded (see awaitEdit).
+var errEditRuns = errors.New("an edit is being uploaded")
+
 // awaitEdit waits for the end of an upload that takes the place of the version
 // whose bytes it needs: a crash after the rename could not tell any more whether
 // that is gone.
@@ -93,23 +108,35 @@ func (s *Staged) awaitEdit(ctx context.Context) error {
 }
 
 // publishes reports whether a rename has to make the file safe first: it has
-// changes that are not, and an object that goes with its old name.
-func (s *Staged) publishes() bool {
+// bytes that are not, and takes the place of some that are: an object that goes
+// with its old name, or what is promised of its new one.
+func (s *Staged) publishes(replacesPromise bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dirtyLocked() && s.saved < s.changes && s.wasWritten && s.object.Path.Key != ""
+	return s.dirtyLocked() && s.dataChanges > max(s.saved, s.committed) && (replacesPromise || s.object.Path.Key != "")
 }
 
-// renameBehind gives the file its new name, and its old object to the removals,
-// in one record of the journal. False: not while an edit is being uploaded.
-func (s *Staged) renameBehind(from, to Name, replaced remote.Object) bool {
+// isPromised is promisedLocked; nothing is of nil.
+func (s *Staged) isPromised() bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.promisedLocked()
+}
+
+// renameBehind gives the file its new name, its old object to the removals, and
+// ends the file that it replaces, in one group of records. fs.ErrNotExist: it has
+// just left the stage.
+func (s *Staged) renameBehind(from, to Name, replaced remote.Object, mayExist bool, group []Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if view := s.viewLocked(); s.running != nil && view.usesBase() {
-		return false
+		return errEditRuns
 	}
 	if s.unlinked {
-		return true // it has just left the stage
+		return fs.ErrNotExist
 	}
 	c := s.c
 	old := s.removableLocked()
@@ -120,18 +147,18 @@ func (s *Staged) renameBehind(from, to Name, replaced remote.Object) bool {
 	}
 	dataSafe := s.dataChanges <= max(s.saved, s.committed)
 	s.object, s.replacing = remote.Object{}, replaced
-	s.name, s.movingTo, s.wasSent = to, "", false
+	s.name, s.movingTo, s.wasSent = to, "", mayExist
 	if s.contentType == typeByName(old.Path.Key) {
 		s.contentType = "" // guessed from the old name
 	}
 	s.changes++
 	c.stage.move(from, to, s)
 	c.stage.setBase(s, s.base.Path.Key, c.keyOf(to))
-	group := []Record{s.renamedRecordLocked(dataSafe)}
+	group = append(group, s.renamedRecordLocked(dataSafe))
 	if hasOld {
 		group = append(group, c.removalRecord(old))
 	}
-	c.appendLogged(to, group...)
+	s.savedSeq = c.appendLogged(to, group...)
 	step("renamed")
 	if hasOld {
 		c.hideNoted(from, old, false)
@@ -139,7 +166,7 @@ func (s *Staged) renameBehind(from, to Name, replaced remote.Object) bool {
 		c.removed(from)
 	}
 	s.startBehindLocked()
-	return true
+	return nil
 }
 
 // renamedRecordLocked is the record of a file that has just been renamed. Where

@@ -69,11 +69,18 @@ func (s *Staged) Promise(ctx context.Context) error {
 	} else if s.base.Path.Key != "" && s.base.Size == s.size {
 		r.Local, r.Boot, r.BaseEnd = nil, "", s.size // nothing but the base
 	}
-	seq, err := s.c.stage.journal.Append(r)
+	group := []Record{r}
+	if !r.Amend {
+		group = append(group, s.formerDoneLocked(r.ID)...)
+	}
+	seq, err := s.c.stage.journal.Append(group...)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrStage, err)
 	}
 	s.savedID, s.savedSeq = r.ID, seq
+	if !r.Amend {
+		s.keepDraftLocked(r.ID)
+	}
 	s.saved, s.savedAt, s.noted, s.notedAt = s.changes, r.At, StateReady, r.At
 	s.freeRoomLocked()
 	s.startBehindLocked()
@@ -107,7 +114,7 @@ func (s *Staged) makeSafe(state State, failure error) error {
 		s.mu.Unlock()
 		return err
 	}
-	if seq := s.savedSeq; s.saved > want && seq > 0 {
+	if seq := s.savedSeq; s.saved > want {
 		s.mu.Unlock()
 		return s.syncJournal(seq) // a newer record has these bytes, too
 	}

@@ -49,15 +49,21 @@ func (c *Cache) appendLogged(n Name, group ...Record) uint64 {
 
 // noteDoneLocked ends all that the journal says of the file.
 func (s *Staged) noteDoneLocked() uint64 {
+	group := s.endRecordsLocked()
+	if len(group) == 0 {
+		return 0
+	}
+	return s.c.appendLogged(s.name, group...)
+}
+
+// endRecordsLocked is noteDoneLocked for a caller that appends the records.
+func (s *Staged) endRecordsLocked() []Record {
 	group := s.formerDoneLocked("")
 	if s.noted != "" && s.noted != StateDone || s.savedID == s.path {
 		group = append(group, Record{ID: s.path, State: StateDone, At: time.Now()})
 	}
 	s.noted, s.savedID = StateDone, ""
-	if len(group) == 0 {
-		return 0
-	}
-	return s.c.appendLogged(s.name, group...)
+	return group
 }
 
 // formerDoneLocked ends the records of the file's former data files but for
