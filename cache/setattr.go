@@ -86,7 +86,7 @@ func (c *Cache) stageForMeta(ctx context.Context, n Name) (*Staged, error) {
 	case e.Kind == Dir && c.dirKeyOf(n) == "":
 		return nil, nil
 	case e.Kind == Dir:
-		return c.OpenStaged(n.marker(), StageOptions{Attr: e.Attr, Meta: e.Object.Meta})
+		return c.OpenStaged(n.marker(), StageOptions{Base: Entry{Kind: Dir}, Attr: e.Attr, Meta: e.Object.Meta})
 	case e.Kind != File:
 		return nil, fs.ErrNotExist
 	case e.Staged == nil && e.Object.Size > maxCopySize:

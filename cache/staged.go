@@ -76,7 +76,7 @@ type Staged struct {
 
 // StageOptions says what a new Staged starts from.
 type StageOptions struct {
-	Base     Entry       // the file that is opened; kind Absent for a new one
+	Base     Entry       // the file that is opened; kind Absent for a new one, Dir for the marker of a directory that is there
 	Truncate bool        // drop the base's bytes
 	Attr     Attr        // of a new file
 	Meta     remote.Meta // of a new file, beside its attributes
@@ -149,6 +149,8 @@ func (c *Cache) stageAnew(n Name, o StageOptions) error {
 		return nil
 	}
 	switch {
+	case isMarker(n) && o.Base.Kind == Dir:
+		c.dirs.Changed(n.dir(), Entry{Kind: Dir})
 	case isMarker(n):
 		c.dirs.Created(n.dir())
 	case o.Base.Kind != File:

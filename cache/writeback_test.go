@@ -247,6 +247,19 @@ func TestDirectoriesInWriteBackMode(t *testing.T) {
 	m.checkStageEmpty()
 }
 
+func TestAttributesOfADirectoryLeaveWhatIsInIt(t *testing.T) {
+	m := mountBehind(t, Options{})
+	m.put("d/a", []byte("content"))
+	if err := m.SetAttr(t.Context(), "d", setMode(0o40700)); err != nil {
+		t.Fatal(err)
+	}
+	m.checkKind("d/a", File)
+	m.remove("d/a")
+	m.checkKind("d", Dir)
+	m.sync()
+	m.checkKind("d", Dir)
+}
+
 func TestLinkIsReadBeforeItsUpload(t *testing.T) {
 	m := mountBehind(t, Options{})
 	if err := m.Store(t.Context(), "l", []byte("target"), Attr{Mode: 0o120777, HasMode: true}); err != nil {
