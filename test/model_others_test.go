@@ -161,7 +161,7 @@ func (r *tree) conflict(t *rapid.T) {
 	switch {
 	case !e.changed && err == nil:
 	case e.changed && e.usesBase() && errors.Is(err, unix.ESTALE):
-		r.kept++
+		r.takeAway(t, name, string(e.now))
 	case e.changed && !e.usesBase() && err == nil:
 		ours := string(e.now)
 		theirs = &ours
@@ -171,6 +171,25 @@ func (r *tree) conflict(t *rapid.T) {
 	r.check(t, name, theirs)
 	r.becomes(t, name, theirs)
 	r.exact = false
+}
+
+// takeAway removes, as another client, the copy of ours that a conflict has left
+// beside name. Where there is none, bytes of the old version were gone, and the
+// local copy is kept.
+func (r *tree) takeAway(t *rapid.T, name, ours string) {
+	copies := r.s.keys(r.t, name+".conflict-")
+	if len(copies) == 0 {
+		r.kept++
+		return
+	}
+	compareText(t, "conflict copy "+copies[0], r.s.content(r.t, copies[0]), ours)
+	ok(r.t, r.s.client.Delete(r.t.Context(), r.s.path(copies[0])))
+	if !await(patience, func() bool {
+		_, err := r.mount.lstat(copies[0])
+		return errors.Is(err, unix.ENOENT)
+	}) {
+		t.Fatalf("%q was removed elsewhere and does not go away", copies[0])
+	}
 }
 
 // check compares an object with what it should be; nil: there is none.

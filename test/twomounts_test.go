@@ -90,9 +90,9 @@ func (s *store) oneConflict(t testing.TB, name, theirs, ours string) (copied str
 	return copies[0]
 }
 
-// TestConcurrentEditsEndInAConflictCopy: the second to close finds the first's
+// TestConflicts: the second to close finds the first's
 // version.
-func TestConcurrentEditsEndInAConflictCopy(t *testing.T) {
+func TestConflicts(t *testing.T) {
 	forEachServer(t, func(t *testing.T, s *store) {
 		ma, mb := s.mount(t, root(), soon), s.mount(t, root(), soon)
 		pa, pb := ma.start(t), mb.start(t)
