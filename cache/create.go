@@ -108,7 +108,8 @@ func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 // maxLink is the longest target of a symbolic link (PATH_MAX of Linux).
 const maxLink = 4096
 
-// ReadAll returns the bytes of a small file, at most maxLink of them.
+// ReadAll returns the bytes of a small file, at most maxLink of them. What is
+// staged of it must be retained.
 func (c *Cache) ReadAll(ctx context.Context, e Entry) ([]byte, error) {
 	o := e.Object
 	if e.Staged != nil && o.Size <= maxLink {

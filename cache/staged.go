@@ -84,7 +84,7 @@ type StageOptions struct {
 
 // OpenStaged returns what is staged under n, or stages n anew. The caller must
 // Release it. A base must be described (Describe), so that its metadata is
-// kept.
+// kept; remote.ErrChanged when it was staged and another file has its name now.
 func (c *Cache) OpenStaged(n Name, o StageOptions) (*Staged, error) {
 	if c.stage == nil {
 		return nil, fmt.Errorf("stage %q: %w", n, ErrReadOnly)
@@ -93,7 +93,7 @@ func (c *Cache) OpenStaged(n Name, o StageOptions) (*Staged, error) {
 		s := c.stage.take(n)
 		if s == nil && o.Base.Staged != nil {
 			var err error
-			if o.Base, err = c.afterStaged(n); err != nil {
+			if o.Base, err = c.afterStaged(n, o.Base.Staged); err != nil {
 				return nil, err
 			}
 		}
@@ -102,6 +102,10 @@ func (c *Cache) OpenStaged(n Name, o StageOptions) (*Staged, error) {
 				return nil, err
 			}
 			continue
+		}
+		if o.Base.Staged != nil && s != o.Base.Staged {
+			s.Release()
+			return nil, errOtherFile(n)
 		}
 		if o.Truncate {
 			if err := s.Truncate(0); err != nil {
@@ -113,14 +117,23 @@ func (c *Cache) OpenStaged(n Name, o StageOptions) (*Staged, error) {
 	}
 }
 
-// afterStaged describes n, which has just left the stage.
-func (c *Cache) afterStaged(n Name) (Entry, error) {
+// errOtherFile: n was replaced in the moment in which it was opened.
+func errOtherFile(n Name) error {
+	return fmt.Errorf("open %q: another file has the name: %w", n, remote.ErrChanged)
+}
+
+// afterStaged describes n, where s has just left the stage.
+func (c *Cache) afterStaged(n Name, s *Staged) (Entry, error) {
 	e, err := c.Stat(c.ctx, n)
 	if err == nil {
 		e, err = c.Describe(c.ctx, n, e)
 	}
-	if err == nil && e.Kind != File {
+	switch {
+	case err != nil:
+	case e.Kind != File:
 		err = fmt.Errorf("open %q: %w", n, fs.ErrNotExist)
+	case e.Object.ETag != s.Committed().ETag:
+		err = errOtherFile(n)
 	}
 	return e, err
 }

@@ -216,6 +216,8 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 		return nil, nil, 0, syscall.EISDIR
 	case e.Kind == cache.File && flags&syscall.O_EXCL != 0:
 		return nil, nil, 0, syscall.EEXIST
+	case e.Kind == cache.File && typeOf(e) != syscall.S_IFREG:
+		return nil, nil, 0, syscall.ESTALE // new since the kernel looked: it looks once more
 	}
 	staged, err := d.m.cache.OpenStaged(n, cache.StageOptions{
 		Base:     e,

@@ -42,15 +42,21 @@ func (s *specialNode) take(e cache.Entry) bool {
 func (s *specialNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 	ctx, done := s.m.operation(ctx)
 	defer done()
-	_, e, errno := s.stat(ctx)
-	if errno != 0 {
-		return nil, errno
+	for {
+		_, e, errno := s.stat(ctx)
+		if errno != 0 {
+			return nil, errno
+		}
+		if typeOf(e) != syscall.S_IFLNK {
+			return nil, syscall.EINVAL
+		}
+		if e.Staged != nil && !e.Staged.Retain() {
+			continue // it has just left the stage
+		}
+		target, err := s.m.cache.ReadAll(ctx, e)
+		e.Staged.Release()
+		return target, s.m.report("readlink", err)
 	}
-	if typeOf(e) != syscall.S_IFLNK {
-		return nil, syscall.EINVAL
-	}
-	target, err := s.m.cache.ReadAll(ctx, e)
-	return target, s.m.report("readlink", err)
 }
 
 // Getattr implements fs.NodeGetattrer.
