@@ -71,7 +71,7 @@ func TestBadFullStageDisk(t *testing.T) {
 				if bytes == 0 { // without room for a probe the mount is refused
 					ok(t, os.Remove(disk+"/filler"))
 				}
-				again := s.mount(t, root(), option, "--late-time=1s", "--stage-dir="+stage)
+				again := s.mount(t, root(), option, "--stage-dir="+stage)
 				if code := again.stop(t); code != 0 {
 					t.Errorf("exit code %d after SIGTERM", code)
 				}

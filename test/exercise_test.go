@@ -53,7 +53,7 @@ func busyFaults() []emulator.Fault {
 // calls; what the bucket has is looked at now and then.
 func (s *store) exercise(t *testing.T, e exercise) {
 	t.Helper()
-	m := s.mount(t, root(), "--late-time=100ms") // the emulator does what it does at once
+	m := s.mount(t, root())
 	p := m.start(t)
 	name := e.Path
 	e.Path = p.path(name)

@@ -88,6 +88,9 @@ func (who owner) dir(t testing.TB) string {
 // quickExit spares programs with the race detector a second at their end.
 const quickExit = "GORACE=atexit_sleep_ms=0"
 
+// notLate: the servers of the tests do nothing late but what LoseLate asks for.
+const notLate = "NCLOUDFS_LATE_TIME=500ms"
+
 // command prepares the program to be run by who, with a state directory of its
 // own, the keys of s and nothing else of the environment that it reads.
 func (s *store) command(t testing.TB, who owner, args ...string) *exec.Cmd {
@@ -98,7 +101,7 @@ func (s *store) command(t testing.TB, who owner, args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + who.dir(t), "XDG_STATE_HOME=" + who.dir(t),
-		"NCLOUDFS_ENDPOINT=" + s.endpoint, "NCLOUDFS_STAGE_DIR=" + who.dir(t), quickExit}, slices.Concat(theMode().environ(), s.env)...)
+		"NCLOUDFS_ENDPOINT=" + s.endpoint, "NCLOUDFS_STAGE_DIR=" + who.dir(t), notLate, quickExit}, slices.Concat(theMode().environ(), s.env)...)
 	who.become(cmd)
 	return cmd
 }

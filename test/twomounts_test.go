@@ -203,7 +203,7 @@ func TestLateUploadMeetsAnotherMount(t *testing.T) {
 	other.sh(t, "for f in appended replaced new; do printf theirs > $f; done")
 	other.unmount(t)
 
-	again := s.mount(t, root(), "--write-back", "--late-time=1s", "--stage-dir="+stage)
+	again := s.mount(t, root(), "--write-back", "--stage-dir="+stage)
 	p := again.start(t)
 	for name, want := range map[string]string{"untouched": "the base, ours", "alone": "ours"} {
 		got, err := p.readFile(name)
