@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"ncloudfs/remote"
@@ -114,9 +115,6 @@ func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
 
 // uploadClaimed is upload for the holder of the name's claim.
 func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name Name) error {
-	if err := c.commitDependents(ctx, c.keyOf(name)); err != nil {
-		return fmt.Errorf("upload %q: %w", name, err)
-	}
 	snap, ok := s.snapshot()
 	if !ok {
 		return nil
@@ -180,15 +178,19 @@ func (c *Cache) typeOf(snap *snapshot, name Name) string {
 // renamed, into the bucket, before that object is replaced or deleted.
 func (c *Cache) commitDependents(ctx context.Context, key string) error {
 	for _, s := range c.stage.basedOn(key) {
-		name, linked := s.Name()
-		if !linked {
+		if !s.Dirty() {
 			continue // only handles read it still
 		}
 		if err := s.Commit(ctx); err != nil {
-			return fmt.Errorf("%q, which was renamed, is still needed for %q: %w", key, name, err)
+			return fmt.Errorf("%q, which was renamed, is still needed for %q: %w", key, s.nameNow(), err)
 		}
 	}
 	return nil
+}
+
+// hasDependents reports whether commitDependents has something to do.
+func (c *Cache) hasDependents(key string) bool {
+	return slices.ContainsFunc(c.stage.basedOn(key), (*Staged).Dirty)
 }
 
 // awaitBase waits, before bytes or metadata of the bucket are used, until no
@@ -200,15 +202,20 @@ func (c *Cache) awaitBase(ctx context.Context, snap *snapshot) error {
 	return c.sends.settled(ctx, snap.base.Path.Key)
 }
 
-// claimStaged claims the key of s; the name may change while it waits.
+// claimStaged claims the key of s, once nothing else needs the object there. The
+// name may change while it waits. What is committed before is so without the
+// claim: a claim of both keys that waits in between would never end.
 func (c *Cache) claimStaged(ctx context.Context, s *Staged) (Name, func(), error) {
 	for {
 		name, _ := s.Name()
+		if err := c.commitDependents(ctx, c.keyOf(name)); err != nil {
+			return "", nil, fmt.Errorf("upload %q: %w", name, err)
+		}
 		release, err := c.gates.claim(ctx, c.gateOf(name))
 		if err != nil {
 			return "", nil, err
 		}
-		if now, _ := s.Name(); now == name {
+		if now, _ := s.Name(); now == name && !c.hasDependents(c.keyOf(name)) {
 			return name, release, nil
 		}
 		release()
@@ -227,6 +234,7 @@ type snapshot struct {
 	movingTo    Name
 	sending     remote.ETag
 	late        []remote.ETag // versions that older requests of ours may have made
+	made        []remote.ETag // of these, those of uploads of this file
 	replacing   remote.Object
 	object      remote.Object
 	meta        remote.Meta
@@ -243,14 +251,14 @@ func (s *Staged) snapshot() (*snapshot, bool) {
 	if !s.dirtyLocked() {
 		return nil, false
 	}
-	late := s.c.sends.late(s.c.keyOf(s.name))
+	late := s.lateLocked()
 	isLate := s.isLate || s.c.writeBack && !s.savedAt.IsZero() && time.Since(s.savedAt) > s.c.ttl
 	s.wasSent = true
 	s.failure, s.nextTry = nil, time.Time{}
 	s.noteLocked(StateReady, nil)
 	step("ready")
 	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: isLate, movingTo: s.movingTo, sending: s.sendingLocked(),
-		late: late, replacing: s.replacing,
+		late: late, made: s.made, replacing: s.replacing,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
 		meta:        s.attr.Meta(s.meta), contentType: s.contentType}
 	if s.dataChanges <= s.committed && s.base.Size == s.size {
@@ -272,7 +280,7 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object, watched bool) bool
 	s.object, s.replacing = o, remote.Object{}
 	s.isOwed = false
 	s.committed = max(s.committed, snap.changes)
-	s.upload, s.isLate, s.sending = nil, false, ""
+	s.upload, s.isLate, s.sending, s.made, s.older = nil, false, "", nil, nil
 	s.watched = watched
 	s.setBaseLocked(o) // the same bytes show through
 	s.c.wakeRemovals()
@@ -295,7 +303,7 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object, watched bool) bool
 // was on its way: o is under its old name, and what the file is now made of.
 func (s *Staged) committedElsewhereLocked(snap *snapshot, o remote.Object) {
 	s.committed = max(s.committed, snap.changes)
-	s.upload, s.isLate, s.sending = nil, false, ""
+	s.upload, s.isLate, s.sending, s.made, s.older = nil, false, "", nil, nil
 	s.setBaseLocked(o)
 	group := []Record{s.c.removalRecord(o)}
 	if s.dataChanges <= s.committed {

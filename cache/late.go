@@ -33,9 +33,24 @@ func (c *Cache) comeLate(ctx context.Context, snap *snapshot) (remote.Object, er
 		return now, err
 	}
 	if snap.mayReplace(now) {
-		return remote.Object{}, nil
+		return remote.Object{}, snap.s.rebase(snap, now)
 	}
 	return remote.Object{}, fmt.Errorf("written elsewhere before its upload: %w", remote.ErrChanged)
+}
+
+// rebase makes now, which an earlier upload of the file has made, the base whose
+// bytes show through, since the one before is gone; errNewBase: it did.
+func (s *Staged) rebase(snap *snapshot, now remote.Object) error {
+	if !snap.usesBase() || now.ETag == snap.base.ETag || !slices.Contains(snap.made, now.ETag) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if versionOf(s.base) == versionOf(snap.base) && !s.unlinked {
+		s.setBaseLocked(now)
+		s.noteLocked(s.busyStateLocked(), nil)
+	}
+	return errNewBase
 }
 
 // mayReplace reports whether now is a version that the snapshot comes after: the

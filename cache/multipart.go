@@ -146,8 +146,8 @@ func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot
 		return remote.Object{}, err
 	}
 	etag, _ := remote.CombinedETag(sent)
-	snap.noteSending(etag)
 	defer c.sends.begin(c.keyOf(snap.name), etag)()
+	snap.noteSending(etag)
 	step("complete")
 	o, err := up.Complete(ctx, sent)
 	step("complete-done")

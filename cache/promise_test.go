@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
 )
 
@@ -315,4 +317,172 @@ func TestFileRenamedOverAnUploadUnderWayIsRemovedWithIt(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	m.sync()
 	m.checkObject("a", nil)
+}
+
+// TestUploadWaitsForNobodyWithItsClaim: what it waits for may wait behind one
+// who waits for both.
+func TestUploadWaitsForNobodyWithItsClaim(t *testing.T) {
+	m := mountBehind(t, Options{})
+	old := random("old", 1000)
+	m.put("d/a", old)
+	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpCopyObject, Effect: emulator.Refuse, Code: "AccessDenied"})
+	m.server.ResetCounts()
+	m.rename("d/a", "d/b")
+	m.until(emulator.OpCopyObject, 1)
+	m.untilClaimed(0) // it is tried again a second later
+	repair()
+	release := m.hold("d/a")
+	s := m.overwrite("d/a")
+	defer s.Release()
+	m.write(s, []byte("new"), 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := s.Commit(ctx); err != nil { // needs d/b to be made of what is there
+			t.Error(err)
+		}
+	})
+	m.untilClaimed(2)
+	group.Go(func() {
+		release, err := m.gates.claim(ctx, "d/") // as the rename of the directory does
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		release()
+	})
+	m.untilClaimed(3)
+	release()
+	group.Wait()
+	m.sync()
+	m.checkObject("d/b", old)
+	m.checkObject("d/a", []byte("new"))
+}
+
+// TestObjectIsDeletedOnceItsRemovalIsSafe: a loss of power must not leave a
+// journal that lacks where its bytes have gone.
+func TestObjectIsDeletedOnceItsRemovalIsSafe(t *testing.T) {
+	m := mountBehind(t, Options{})
+	defer m.hold("b")()
+	m.put("a", []byte("old"))
+	m.save("a", random("a", 100_000))
+	m.rename("a", "b")
+	seq := m.stage.journal.last()
+	m.until(emulator.OpDeleteObject, 1)
+	if safe := m.stage.journal.safe(); safe < seq {
+		t.Errorf("records up to %d are safe, the rename is %d", safe, seq)
+	}
+}
+
+// TestFileThatIsRenamedInDoubtLeavesTheStage: its watch ends with its name.
+func TestFileThatIsRenamedInDoubtLeavesTheStage(t *testing.T) {
+	m := mount(t, Options{LateTime: 300 * time.Millisecond})
+	heal := m.lose(emulator.OpPutObject)
+	s := m.overwrite("a")
+	m.write(s, []byte("first"), 0)
+	_ = s.Commit(t.Context())
+	heal()
+	m.write(s, []byte("second"), 0)
+	m.commit(s)
+	if !s.isWatched() {
+		t.Fatal("not watched")
+	}
+	s.mu.Lock()
+	watched := s.object
+	s.mu.Unlock()
+	m.rename("a", "b")
+	s.Release()
+	if err := m.lookAgain(t.Context(), s, watched, doubt{}); err != nil {
+		t.Error(err)
+	}
+	m.checkStageEmpty()
+	m.checkObject("b", []byte("second"))
+	m.checkObject("a", nil)
+}
+
+// TestOurOlderVersionIsNoConflictHoweverLate: an upload that arrived without an
+// answer is ours still when no request can take effect any more.
+func TestOurOlderVersionIsNoConflictHoweverLate(t *testing.T) {
+	for name, isCrash := range map[string]bool{"mounted": false, "after a crash": true} {
+		t.Run(name, func(t *testing.T) {
+			m := mountBehind(t, Options{LateTime: 50 * time.Millisecond})
+			heal := m.lose(emulator.OpPutObject)
+			defer heal()
+			m.save("a", []byte("first"))
+			eventually(t, "the first version arrives", func() bool { return m.head("a").ETag != "" })
+			m.save("a", []byte("second"))
+			if isCrash {
+				m.crashBehind()
+			}
+			time.Sleep(150 * time.Millisecond) // than LateTime, also of a mount after a crash
+			_ = m.Sync(t.Context())            // refused
+			heal()
+			m.sync()
+			m.checkObject("a", []byte("second"))
+			m.checkStageEmpty()
+			page, err := m.other.ListPage(t.Context(), remote.ListOptions{Bucket: "bucket"})
+			if err != nil || len(page.Objects) != 1 {
+				t.Errorf("%d objects, %v", len(page.Objects), err)
+			}
+		})
+	}
+}
+
+// TestChangeWhileItsUploadIsSentIsNoConflictAfterACrash: what was sent is not
+// what the file is by now, and is ours.
+func TestChangeWhileItsUploadIsSentIsNoConflictAfterACrash(t *testing.T) {
+	m := mountBehind(t, Options{})
+	m.put("a", random("base", 100_000))
+	s := m.edit("a")
+	defer s.Release()
+	m.write(s, random("first", 50_000), 0)
+	if err := s.Save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer m.server.Faults().Add(emulator.Fault{Operation: emulator.OpHeadObject, Key: "a", Effect: emulator.Delay, After: 50 * time.Millisecond, Count: 1})()
+	m.server.ResetCounts()
+	var group sync.WaitGroup
+	group.Go(func() { m.commitIn(s) })
+	m.until(emulator.OpHeadObject, 1) // right before the upload
+	m.write(s, random("second", 50_000), 0)
+	if err := s.Save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.until(emulator.OpPutObject, 1)
+	dir := copyStage(t, m.stage.root)
+	group.Wait()
+	m.sync()
+	first := random("base", 100_000)
+	copy(first, random("first", 50_000))
+	m.put("a", first) // as the crash left it
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m.Cache = m.open(Options{StageDir: dir, WriteBack: true})
+	m.sync()
+	copy(first, random("second", 50_000))
+	m.checkObject("a", first)
+}
+
+// TestEditGoesOnFromItsOwnUploadWithoutAnAnswer: its base is gone with that.
+func TestEditGoesOnFromItsOwnUploadWithoutAnAnswer(t *testing.T) {
+	m := mount(t, Options{})
+	want := random("base", 100_000)
+	m.put("a", want)
+	s := m.edit("a")
+	defer s.Release()
+	m.write(s, []byte("first"), 0)
+	heal := m.lose(emulator.OpPutObject)
+	if err := s.Commit(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	heal()
+	m.blocks.Forget(m.path("a"))
+	m.write(s, []byte("second"), 50_000)
+	m.commit(s)
+	copy(want, "first")
+	copy(want[50_000:], "second")
+	m.checkObject("a", want)
+	m.checkStaged(s, want)
 }

@@ -55,6 +55,7 @@ type Record struct {
 	Sent        bool            `json:"sent,omitempty"`    // an upload has begun: its answer may be lost
 	Sending     remote.ETag     `json:"sending,omitempty"` // what an edit's upload makes: its base is gone then
 	Late        []remote.ETag   `json:"late,omitempty"`    // versions that earlier requests of ours may still bring about
+	Made        []remote.ETag   `json:"made,omitempty"`    // versions that uploads of this file may have made since Object
 	Upload      *recordedUpload `json:"upload,omitempty"`  // a multipart upload that is under way
 	Part        *recordedPart   `json:"part,omitempty"`    // of an amendment: one more part of Upload is there
 	Error       string          `json:"error,omitempty"`   // of the last try

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"ncloudfs/remote"
 )
 
 // recover takes up what an earlier mount of this source left: files that were
@@ -22,13 +24,19 @@ func (c *Cache) recover(uploadOpen bool) {
 			live[i].State = StateReady
 		}
 	}
-	wanted := map[string]bool{}
+	wanted, removed := map[string]bool{}, map[string]remote.ETag{}
 	for _, r := range live {
-		if r.State != StateRemoved && c.isWanted(r) == nil {
+		switch {
+		case r.State == StateRemoved:
+			removed[string(r.Key)] = r.Object.object(c.bucket).ETag
+		case c.isWanted(r) == nil:
 			wanted[string(r.Key)] = true
 		}
 	}
 	for _, r := range live {
+		if etag := removed[string(r.Key)]; r.State != StateRemoved && etag != "" {
+			r.Late = append(r.Late, etag)
+		}
 		if r.State == StateRemoved && wanted[string(r.Key)] && !c.idle {
 			c.recallRemoval(r)
 			c.dropRecords(r.ID)
@@ -158,7 +166,7 @@ func (c *Cache) restage(r Record) (*Staged, error) {
 		object: r.Object.object(c.bucket), replacing: r.Replacing.object(c.bucket),
 		changes: 2, committed: 1, saved: 2, savedID: r.ID, safeEntry: r.ID,
 		wasWritten: true, wasSent: r.Sent, isLate: true,
-		upload: r.Upload, sending: r.Sending, sendingFor: 2, acl: r.ACL,
+		upload: r.Upload, sending: r.Sending, sendingFor: 2, made: r.Made, older: r.Late, acl: r.ACL,
 		noted: r.State, notedAt: r.At, savedAt: r.At, changedAt: r.At,
 	}
 	if r.DataChanged {

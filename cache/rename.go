@@ -195,11 +195,15 @@ func (s *Staged) rename(from, to Name, m Move, replaced remote.Object) {
 		return // it has just left the stage
 	}
 	s.c.stage.move(from, to, s)
-	s.name, s.movingTo, s.replacing = to, "", replaced
+	s.name, s.movingTo, s.replacing, s.made, s.older = to, "", replaced, nil, nil
 	s.wasSent = true // an older object may have the new name
 	defer func() {
-		if s.dirtyLocked() {
+		switch {
+		case s.dirtyLocked():
 			s.noteLocked(s.noted, nil)
+		case s.watched: // nothing of the old name can take effect any more: see makeWay
+			s.watched = false
+			s.noteDoneLocked()
 		}
 	}()
 	switch {

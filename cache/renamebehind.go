@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"ncloudfs/remote"
 )
@@ -46,15 +47,17 @@ func (c *Cache) renameBehind(ctx context.Context, from, to Name) (Move, error) {
 	}
 	var ended []Record
 	mayExist := false
+	older := c.sends.late(c.keyOf(to))
 	if old != nil {
 		ended = old.detach() // its object is overwritten
 		replaced = old.replaceable()
 		mayExist = replaced.Path.Key == "" && old.mayExist()
+		older = old.late()
 	}
 	c.dirs.Pin(to)
 	for err = errEditRuns; errors.Is(err, errEditRuns); {
 		if err = s.awaitEdit(ctx); err == nil {
-			err = s.renameBehind(from, to, replaced, mayExist, ended)
+			err = s.renameBehind(from, to, replaced, mayExist, older, ended)
 		}
 	}
 	if err != nil {
@@ -129,7 +132,7 @@ func (s *Staged) isPromised() bool {
 // renameBehind gives the file its new name, its old object to the removals, and
 // ends the file that it replaces, in one group of records. fs.ErrNotExist: it has
 // just left the stage.
-func (s *Staged) renameBehind(from, to Name, replaced remote.Object, mayExist bool, group []Record) error {
+func (s *Staged) renameBehind(from, to Name, replaced remote.Object, mayExist bool, older []remote.ETag, group []Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if view := s.viewLocked(); s.running != nil && view.usesBase() {
@@ -147,11 +150,12 @@ func (s *Staged) renameBehind(from, to Name, replaced remote.Object, mayExist bo
 	}
 	dataSafe := s.dataChanges <= max(s.saved, s.committed)
 	s.object, s.replacing = remote.Object{}, replaced
-	s.name, s.movingTo, s.wasSent = to, "", mayExist
+	s.name, s.movingTo, s.wasSent, s.made, s.older = to, "", mayExist, nil, older
 	if s.contentType == typeByName(old.Path.Key) {
 		s.contentType = "" // guessed from the old name
 	}
 	s.changes++
+	s.changedAt = time.Now()
 	c.stage.move(from, to, s)
 	c.stage.setBase(s, s.base.Path.Key, c.keyOf(to))
 	group = append(group, s.renamedRecordLocked(dataSafe))

@@ -54,6 +54,8 @@ type Staged struct {
 	movingTo   Name            // where a rename is moving the object; empty: none is
 	sending    remote.ETag     // what an edit's upload makes, once it is sent
 	sendingFor uint64          // the value of changes that sending holds
+	older      []remote.ETag   // versions that requests for other files of its name may have made
+	made       []remote.ETag   // versions that uploads since the last commit may have made: base shows through them, too
 	watched    bool            // its object may be overwritten by an older request of ours
 	progress   progress
 	acl        string    // that the object is to get after its upload; empty: none
@@ -152,7 +154,7 @@ func (c *Cache) stageAnew(n Name, o StageOptions) error {
 	if o.Base.Kind == File {
 		s.startFrom(o.Base, o.Truncate)
 	} else {
-		s.replacing = c.removals.version(c.path(c.keyOf(n)))
+		s.replacing, s.older = c.removals.version(c.path(c.keyOf(n))), c.sends.late(c.keyOf(n))
 		s.touchLocked(true)
 	}
 	if c.stage.putNew(n, s) != s {

@@ -89,7 +89,7 @@ func (s *Staged) recordLocked(state State, failure error) Record {
 		Meta: s.attr.Meta(s.meta), ContentType: s.contentType,
 		ACL: s.acl, Sent: s.wasSent, Sending: s.sendingLocked(), Upload: s.upload,
 	}
-	r.Late = s.c.sends.late(string(r.Key))
+	r.Late, r.Made = s.lateLocked(), s.made
 	if s.movingTo != "" {
 		r.To = []byte(s.c.keyOf(s.movingTo))
 	}
@@ -102,6 +102,12 @@ func (s *Staged) recordLocked(state State, failure error) Record {
 	return r
 }
 
+func (s *Staged) late() []remote.ETag {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lateLocked()
+}
+
 // noteSending records, before the request that makes the object, how to know it
 // again: its answer may be lost, and the base of an edit is gone then.
 func (s *snapshot) noteSending(etag remote.ETag) {
@@ -111,9 +117,30 @@ func (s *snapshot) noteSending(etag remote.ETag) {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
 	s.s.sending, s.s.sendingFor = etag, s.changes
-	if !s.s.unlinked && s.s.changes == s.changes {
+	s.s.made = append(s.s.made[max(0, len(s.s.made)-maxMade):len(s.s.made):len(s.s.made)], etag)
+	switch {
+	case s.s.unlinked:
+	case s.s.changes == s.changes || s.s.promisedLocked():
 		s.s.noteLocked(s.s.busyStateLocked(), nil)
+	default:
+		s.s.noteLocked(StateOpen, nil)
 	}
+}
+
+// maxMade is of how many uploads a file remembers what they may have made.
+const maxMade = 64
+
+// lateLocked returns the versions that the bucket may have under the file's name
+// and that are not another client's: what earlier requests may have made, and
+// what is on its way out.
+func (s *Staged) lateLocked() []remote.ETag {
+	key := s.c.keyOf(s.name)
+	all := slices.Concat(s.c.sends.late(key), s.older, s.made)
+	if removed := s.c.removals.version(s.c.path(key)); removed.ETag != "" {
+		all = append(all, removed.ETag)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // busyStateLocked is the state of a file that is on its way.
@@ -121,7 +148,7 @@ func (s *Staged) busyStateLocked() State {
 	switch {
 	case s.upload != nil:
 		return StateUploading
-	case s.noted == "" || s.noted == StateDone:
+	case s.noted == "" || s.noted == StateDone || s.noted == StateOpen && s.promisedLocked():
 		return StateReady
 	}
 	return s.noted
@@ -157,7 +184,7 @@ func (s *Staged) noteMove(to Name) {
 // survive even a loss of power. In write-back mode the close did that.
 func (s *Staged) noteFailure(failure error) {
 	s.mu.Lock()
-	s.failure = failure
+	s.failure, s.isLate = failure, true // what failed may have been done
 	switch {
 	case s.unlinked || s.file == nil || !s.dirtyLocked():
 		s.mu.Unlock()

@@ -105,8 +105,8 @@ func (c *Cache) putBody(ctx context.Context, p remote.Path, snap *snapshot, body
 	sum := md5.Sum(body)
 	o.MD5 = sum[:]
 	etag := remote.ETag(hex.EncodeToString(sum[:]))
-	snap.noteSending(etag)
 	defer c.sends.begin(p.Key, etag)()
+	snap.noteSending(etag)
 	step("put")
 	stored, err := c.client.Put(ctx, p, bytes.NewReader(body), snap.size, o)
 	if err == nil && snap.size <= keptAfterPut {

@@ -77,8 +77,8 @@ func (m *mounted) readFile(ctx context.Context, n Name) ([]byte, error) {
 	return body, nil
 }
 
-// crashBehind is crash in write-back mode; the cache that was goes on to its
-// end, and what it sends meanwhile arrives.
+// crashBehind is crash in write-back mode; what the cache that was has begun to
+// send may arrive, and nothing begins after what the journal then says.
 func (m *mounted) crashBehind() {
 	m.t.Helper()
 	was := m.Cache
