@@ -184,7 +184,8 @@ func (s *Staged) noteMove(to Name) {
 // survive even a loss of power. In write-back mode the close did that.
 func (s *Staged) noteFailure(failure error) {
 	s.mu.Lock()
-	s.failure, s.isLate = failure, true // what failed may have been done
+	s.failure = failure
+	s.isLate = s.isLate || !permanent(failure) // it may have been done
 	switch {
 	case s.unlinked || s.file == nil || !s.dirtyLocked():
 		s.mu.Unlock()
