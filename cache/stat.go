@@ -43,7 +43,7 @@ func (c *Cache) Stat(ctx context.Context, n Name) (Entry, error) {
 	e = c.complete(n, e)
 	switch {
 	case e.Kind == Absent && len(c.stage.Under(n)) > 0:
-		return Entry{Kind: Dir, Expires: e.Expires}, nil // all that is in it is still local
+		return c.complete(n, Entry{Kind: Dir, Expires: e.Expires}), nil // all that is in it is still local
 	case c.exact && e.Kind != Absent && !e.Known:
 		return c.examine(ctx, n, e)
 	}

@@ -247,6 +247,20 @@ func TestDirectoriesInWriteBackMode(t *testing.T) {
 	m.checkStageEmpty()
 }
 
+func TestDirectoryKeepsItsAttributesUntilItIsInTheBucket(t *testing.T) {
+	m := mountBehind(t, Options{MetadataTTL: time.Millisecond})
+	remove := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.StallHeader})
+	if err := m.Mkdir(t.Context(), "d", Attr{Mode: 0o40750, HasMode: true}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(5 * time.Millisecond) // the listing is asked again
+	if e := m.stat("d"); e.Kind != Dir || e.Attr.Mode != 0o40750 {
+		t.Errorf("kind %d, mode %o", e.Kind, e.Attr.Mode)
+	}
+	remove()
+	m.sync()
+}
+
 func TestAttributesOfADirectoryLeaveWhatIsInIt(t *testing.T) {
 	m := mountBehind(t, Options{})
 	m.put("d/a", []byte("content"))
