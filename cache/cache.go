@@ -37,7 +37,7 @@ type Options struct {
 
 	Logger *slog.Logger // default: discards
 
-	boot string // default: the kernel's; tests restart the machine by another one
+	Boot string // which boot of the machine this is: what was not safe in another may be gone; default: the kernel's
 }
 
 const (
@@ -104,7 +104,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		known:     newKnown(),
 		writeBack: o.WriteBack,
 		idle:      o.Idle,
-		boot:      cmp.Or(o.boot, bootID()),
+		boot:      cmp.Or(o.Boot, bootID()),
 		removals:  newRemovals(),
 		sends:     newSends(cmp.Or(o.LateTime, defaultLateTime)),
 		turns:     semaphore.NewWeighted(uploadsBehind),

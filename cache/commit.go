@@ -106,20 +106,30 @@ func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
 		return err
 	}
 	defer release()
-	err = c.uploadClaimed(ctx, s, run, name)
-	if errors.Is(err, errNewBase) {
-		err = c.uploadClaimed(ctx, s, run, name)
+	for try := 1; ; try++ {
+		isLast := try == uploadTries
+		err = c.uploadClaimed(ctx, s, run, name, isLast)
+		if isLast || !errors.Is(err, errNewBase) && !errors.Is(err, errWritten) {
+			return err
+		}
 	}
-	return err
 }
 
+// uploadTries is how often an upload begins anew because the file, or what it is
+// made of, has changed; the last takes a file that is written to as it is.
+const uploadTries = 5
+
+// errWritten: a small file was written to while it was read, so that what was
+// read may be no state of it.
+var errWritten = errors.New("written to while it was read")
+
 // uploadClaimed is upload for the holder of the name's claim.
-func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name Name) error {
+func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name Name, asItIs bool) error {
 	snap, ok := s.snapshot()
 	if !ok {
 		return nil
 	}
-	snap.ctx, snap.name = ctx, name
+	snap.ctx, snap.name, snap.asItIs = ctx, name, asItIs
 	snap.contentType = c.typeOf(snap, name)
 	run.upTo = snap.changes
 	if err := c.awaitBase(ctx, snap); err != nil {
@@ -153,7 +163,11 @@ func (c *Cache) finish(snap *snapshot, o remote.Object) {
 	doubt := c.sends.doubtOf(o.Path.Key, o.ETag)
 	c.dropRemoval(o.Path)
 	c.known.Learn(o, true)
-	if !snap.s.committedTo(snap, o, doubt.exists()) {
+	hasName := snap.s.committedTo(snap, o, doubt.exists())
+	if snap.isPromised && !c.writeBack {
+		c.stage.journal.order(c.stage.journal.last()) // no record of what comes next makes it safe
+	}
+	if !hasName {
 		return
 	}
 	if isMarker(snap.name) {
@@ -230,15 +244,25 @@ type snapshot struct {
 	changes     uint64
 	dataChanged bool
 	isLate      bool
+	asItIs      bool // though it may be written to while it is read
+	isPromised  bool // the journal holds an older or the same version, safe from a loss of power
 	diverted    bool // to a new name beside its own: there is nothing to compare with
 	movingTo    Name
 	sending     remote.ETag
+	isNewer     bool          // the bucket may have got more of the file than the journal knows of
 	late        []remote.ETag // versions that older requests of ours may have made
 	made        []remote.ETag // of these, those of uploads of this file
 	replacing   remote.Object
 	object      remote.Object
 	meta        remote.Meta
 	contentType string
+}
+
+// isStill reports whether the file has not changed since.
+func (s *snapshot) isStill() bool {
+	s.s.mu.Lock()
+	defer s.s.mu.Unlock()
+	return s.s.changes == s.changes
 }
 
 // ReadAt implements io.ReaderAt for the bodies of requests.
@@ -257,7 +281,7 @@ func (s *Staged) snapshot() (*snapshot, bool) {
 	s.failure, s.nextTry = nil, time.Time{}
 	s.noteLocked(StateReady, nil)
 	step("ready")
-	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: isLate, movingTo: s.movingTo, sending: s.sendingLocked(),
+	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: isLate, isPromised: s.promisedLocked(), movingTo: s.movingTo, sending: s.sendingLocked(),
 		late: late, made: s.made, replacing: s.replacing,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
 		meta:        s.attr.Meta(s.meta), contentType: s.contentType}
@@ -283,6 +307,9 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object, watched bool) bool
 	s.upload, s.isLate, s.sending, s.made, s.older = nil, false, "", nil, nil
 	s.watched = watched
 	s.setBaseLocked(o) // the same bytes show through
+	if snap.isNewer && s.changes == snap.changes {
+		s.adoptLocked(o)
+	}
 	s.c.wakeRemovals()
 	switch {
 	case s.unlinked:
@@ -299,6 +326,13 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object, watched bool) bool
 	return !s.unlinked
 }
 
+// adoptLocked makes the file what o is.
+func (s *Staged) adoptLocked(o remote.Object) {
+	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
+	s.local, s.size, s.baseEnd = extents{}, o.Size, o.Size
+	s.attr, s.meta, s.contentType = ParseAttr(o.Meta), o.Meta, o.ContentType
+}
+
 // committedElsewhereLocked is committedTo for a file that was renamed while it
 // was on its way: o is under its old name, and what the file is now made of.
 func (s *Staged) committedElsewhereLocked(snap *snapshot, o remote.Object) {
@@ -309,6 +343,6 @@ func (s *Staged) committedElsewhereLocked(snap *snapshot, o remote.Object) {
 	if s.dataChanges <= s.committed {
 		group = append(group, s.renamedRecordLocked(true))
 	}
-	s.savedSeq = s.c.appendLogged(s.name, group...)
+	s.savedSeq = s.c.appendOrdered(s.name, group...)
 	s.c.hideNoted(snap.name, o, false)
 }

@@ -43,6 +43,7 @@ type Journal struct {
 
 	syncing sync.Mutex    // held during an fsync; those who wait share the next
 	synced  atomic.Uint64 // records up to it are on disk; changed by the holder of syncing
+	ordered atomic.Uint64 // records up to it have to be before the bucket changes
 }
 
 // journalName is the log's name within the stage directory.

@@ -29,6 +29,10 @@ func (c *Cache) comeLate(ctx context.Context, snap *snapshot) (remote.Object, er
 	case err != nil:
 		return remote.Object{}, err
 	}
+	if snap.sending != "" && now.ETag == snap.sending && now.ETag != snap.base.ETag {
+		snap.isNewer = true
+		return now, nil
+	}
 	if ours, err := c.isOurs(ctx, snap, now); err != nil || ours {
 		return now, err
 	}
@@ -97,8 +101,6 @@ func (c *Cache) isOurs(ctx context.Context, snap *snapshot, now remote.Object) (
 	switch {
 	case now.Size != snap.size, !snap.dataChanged:
 		return false, nil
-	case snap.sending != "" && now.ETag == snap.sending:
-		return true, nil
 	case snap.isBase(): // a copy keeps the ETag, but for objects in parts
 		return (now.ETag == snap.base.ETag || now.ETag.Multipart()) && maps.Equal(now.Meta, snap.meta), nil
 	case snap.usesBase() && snap.sending == "":

@@ -36,6 +36,7 @@ func (r *Reader) Read(ctx context.Context, off int64, n int) (*View, error) {
 	if n == 0 || off >= r.version.Size {
 		return &View{}, nil
 	}
+	step("read")
 	read := span{off, off + min(int64(n), r.version.Size-off)}
 	held, from, err := r.acquire(ctx, read)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"ncloudfs/remote"
@@ -24,6 +25,7 @@ func (c *Cache) recover(uploadOpen bool) {
 			live[i].State = StateReady
 		}
 	}
+	slices.Reverse(live) // of two files of one name the newer has it
 	wanted, removed := map[string]bool{}, map[string]remote.ETag{}
 	for _, r := range live {
 		switch {
@@ -55,17 +57,28 @@ func (c *Cache) recover(uploadOpen bool) {
 	}
 }
 
-// completeOpen adds what was written to a file after its last record, up to
-// noteInterval later, where the data file alone says what the file's bytes are.
+// completeOpen adds what was done to a file after its last record, up to
+// noteInterval later, where the data file alone says what the file's bytes are:
+// not what was written to an edit.
 func (c *Cache) completeOpen(r *Record) {
-	if r.State != StateOpen || r.Base != nil || len(r.Inline) > 0 {
+	if r.State != StateOpen || len(r.Inline) > 0 {
 		return
 	}
 	info, err := c.stage.root.Stat(r.ID)
-	if err != nil || info.Size() <= r.Size {
+	if err != nil {
 		return
 	}
-	r.Size, r.Local = info.Size(), []extent{{0, info.Size()}} // holes are zeros, as in the file
+	local, size := extents{slices.Clone(r.Local)}, info.Size()
+	switch {
+	case r.Base == nil && size > r.Size:
+		local.Add(0, size) // holes are zeros, as in the file
+	case local.Bytes() > 0 && size < r.Local[len(r.Local)-1].End:
+		local.Cut(size)
+		r.BaseEnd = min(r.BaseEnd, size)
+	default:
+		return
+	}
+	r.Size, r.Local = size, local.list
 	r.Boot = cmp.Or(r.Boot, c.boot)
 	c.appendLogged(c.nameOf(r.Key), *r)
 }

@@ -98,7 +98,7 @@ func (c *Cache) hideStaged(n Name, s *Staged, isOpen bool) {
 		group = append(group, c.removalRecord(o)) // in one with what ends the file: else a crash shows an older version
 	}
 	if len(group) > 0 {
-		c.appendLogged(n, group...)
+		c.appendOrdered(n, group...)
 	}
 	if !hasObject {
 		c.dropPin(n)
@@ -145,6 +145,7 @@ func (s *Staged) removableLocked() remote.Object {
 // back, it is looked at again behind.
 func (c *Cache) delete(ctx context.Context, p remote.Path) error {
 	defer c.sends.beginDelete(p.Key)()
+	c.keepAllOrder(Name(p.Key))
 	step("delete")
 	if err := c.client.Delete(ctx, p); err != nil {
 		return err
@@ -220,7 +221,7 @@ func (s *Staged) holdUploads() (resume func()) {
 // back.
 func (s *Staged) hide() {
 	if ended := s.detach(); len(ended) > 0 {
-		s.c.appendLogged(s.nameNow(), ended...)
+		s.c.appendOrdered(s.nameNow(), ended...)
 	}
 	s.c.stage.drop(s.nameNow(), s)
 }

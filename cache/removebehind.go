@@ -178,14 +178,10 @@ func (c *Cache) deleteBatch(ctx context.Context, batch []*removal) error {
 		keys[i] = r.object.Path.Key
 		defer c.sends.beginDelete(keys[i])()
 	}
-	// First what was recorded with the removals: where an object has moved.
-	err := c.stage.journal.Sync(c.stage.journal.last())
-	var failed map[string]error
-	if err == nil {
-		step("delete")
-		failed, err = c.deleteKeys(ctx, keys)
-		step("delete-done")
-	}
+	c.keepAllOrder(Name(keys[0]))
+	step("delete")
+	failed, err := c.deleteKeys(ctx, keys)
+	step("delete-done")
 	var errs []error
 	for i, r := range batch {
 		if failure := cmp.Or(failed[keys[i]], err); failure != nil {

@@ -102,6 +102,9 @@ func (c *Cache) moveObject(ctx context.Context, from, to Name) (Move, error) {
 	if err != nil || old.Path.Key == "" {
 		return Move{}, err
 	}
+	if o := c.stage.Of(to); o != nil {
+		o.noteReplaced(old.ETag)
+	}
 	copied, err := c.copyObject(ctx, old, c.path(c.keyOf(to)))
 	if errors.Is(err, remote.ErrChanged) || errors.Is(err, fs.ErrNotExist) {
 		c.dirs.Forget(from) // written elsewhere: the newest is what is renamed
@@ -145,6 +148,7 @@ func (c *Cache) copyObject(ctx context.Context, old remote.Object, to remote.Pat
 		etag = "" // the copy gets another one
 	}
 	defer c.sends.begin(to.Key, etag)()
+	c.keepOrder(Name(to.Key))
 	step("copy")
 	copied, err := c.client.Copy(ctx, to, old.Path, o)
 	step("copy-done")
@@ -197,29 +201,24 @@ func (s *Staged) rename(from, to Name, m Move, replaced remote.Object) {
 	s.c.stage.move(from, to, s)
 	s.name, s.movingTo, s.replacing, s.made, s.older = to, "", replaced, nil, nil
 	s.wasSent = true // an older object may have the new name
-	defer func() {
-		switch {
-		case s.dirtyLocked():
-			s.noteLocked(s.noted, nil)
-		case s.watched: // nothing of the old name can take effect any more: see makeWay
-			s.watched = false
-			s.noteDoneLocked()
-		}
-	}()
 	switch {
 	case m.isEmpty():
-		return
 	case s.object.ETag != m.From.ETag:
 		s.object.Path = m.To.Path // ours is gone: what needs it says so
-		return
+	default:
+		s.object = m.To
+		if m.To.HasMeta {
+			s.contentType = m.To.ContentType
+		}
+		if s.base.Path.Key != "" && s.base.ETag == m.From.ETag {
+			s.setBaseLocked(m.To)
+		}
 	}
-	s.object = m.To
-	if m.To.HasMeta {
-		s.contentType = m.To.ContentType
+	if s.watched && !s.dirtyLocked() { // nothing of the old name can take effect any more: see makeWay
+		s.watched = false
+		s.noteDoneLocked()
 	}
-	if s.base.Path.Key != "" && s.base.ETag == m.From.ETag {
-		s.setBaseLocked(m.To)
-	}
+	s.noteNameLocked()
 }
 
 // RenameDir moves directory from to to, which may exist if it is empty: list

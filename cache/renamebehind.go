@@ -162,7 +162,7 @@ func (s *Staged) renameBehind(from, to Name, replaced remote.Object, mayExist bo
 	if hasOld {
 		group = append(group, c.removalRecord(old))
 	}
-	s.savedSeq = c.appendLogged(to, group...)
+	s.savedSeq = c.appendOrdered(to, group...)
 	step("renamed")
 	if hasOld {
 		c.hideNoted(from, old, false)

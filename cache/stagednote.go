@@ -93,7 +93,7 @@ func (s *Staged) recordLocked(state State, failure error) Record {
 	if s.movingTo != "" {
 		r.To = []byte(s.c.keyOf(s.movingTo))
 	}
-	if len(r.Local) > 0 {
+	if len(r.Local) > 0 || state == StateOpen {
 		r.Boot = s.c.boot
 	}
 	if failure != nil {
@@ -111,20 +111,41 @@ func (s *Staged) late() []remote.ETag {
 // noteSending records, before the request that makes the object, how to know it
 // again: its answer may be lost, and the base of an edit is gone then.
 func (s *snapshot) noteSending(etag remote.ETag) {
-	if s.diverted {
-		return
+	if !s.diverted {
+		s.s.noteSending(s, etag)
 	}
-	s.s.mu.Lock()
-	defer s.s.mu.Unlock()
-	s.s.sending, s.s.sendingFor = etag, s.changes
-	s.s.made = append(s.s.made[max(0, len(s.s.made)-maxMade):len(s.s.made):len(s.s.made)], etag)
+}
+
+func (s *Staged) noteSending(snap *snapshot, etag remote.ETag) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sending, s.sendingFor = etag, snap.changes
+	s.made = append(s.made[max(0, len(s.made)-maxMade):len(s.made):len(s.made)], etag)
 	switch {
-	case s.s.unlinked:
-	case s.s.changes == s.changes || s.s.promisedLocked():
-		s.s.noteLocked(s.s.busyStateLocked(), nil)
+	case s.unlinked:
+	case s.promisedLocked():
+		r := s.amendmentLocked()
+		r.Sending = etag
+		if s.saved < snap.changes || snap.usesBase() && !snap.isBase() {
+			s.c.appendOrdered(s.name, r) // the promise alone does not tell
+		} else {
+			s.c.appendLogged(s.name, r)
+		}
+	case s.changes == snap.changes:
+		s.noteLocked(s.busyStateLocked(), nil)
 	default:
-		s.s.noteLocked(StateOpen, nil)
+		s.noteLocked(StateOpen, nil)
 	}
+}
+
+// amendmentLocked says what has become of what the journal promises.
+func (s *Staged) amendmentLocked() Record {
+	r := s.recordLocked(s.busyStateLocked(), nil)
+	if r.State == StateOpen { // the file is, what is promised of it is not
+		r.State = StateReady
+	}
+	r.Amend, r.ID, r.Local = true, s.savedID, nil
+	return r
 }
 
 // maxMade is of how many uploads a file remembers what they may have made.
@@ -175,9 +196,22 @@ func (s *Staged) noteMove(to Name) {
 		return
 	}
 	s.movingTo = to
-	if s.dirtyLocked() {
-		s.noteLocked(s.noted, nil)
+	s.noteNameLocked()
+}
+
+// noteNameLocked records where the file is: what is promised of it, and what is
+// being written.
+func (s *Staged) noteNameLocked() {
+	if !s.dirtyLocked() {
+		return
 	}
+	if s.promisedLocked() {
+		s.c.appendOrdered(s.name, s.amendmentLocked())
+		if s.savedID == s.path {
+			return
+		}
+	}
+	s.noteLocked(s.noted, nil)
 }
 
 // noteFailure makes sure, before a failed close returns, that the local bytes

@@ -15,6 +15,7 @@ func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
 	if err := s.c.stage.reserve(need); err != nil {
 		return 0, err
 	}
+	step("write")
 	n, err := s.file.WriteAt(p, off)
 	end := off + int64(n)
 	if err != nil {

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	built.remove()
+	armed.remove()
 	os.Exit(code)
 }
 
@@ -40,37 +41,50 @@ type binary struct {
 	err  error
 }
 
-var built binary
+// The program as users have it, and one that dies or panics at steps.
+var built, armed binary
 
 // build returns the path of the program, which every user may run: that of
 // NCLOUDFS_TEST_BINARY, else one built with the race detector if the tests are.
 func build(t testing.TB) string {
 	t.Helper()
-	built.once.Do(func() {
-		if built.path = os.Getenv("NCLOUDFS_TEST_BINARY"); built.path != "" {
-			return
+	return built.build(t, os.Getenv("NCLOUDFS_TEST_BINARY"), func(path string) *exec.Cmd {
+		if raceEnabled {
+			return exec.Command("go", "build", "-race", "-o", path, "..")
 		}
-		if built.dir, built.err = os.MkdirTemp("", "ncloudfs-test-"); built.err != nil {
-			return
-		}
-		if built.err = os.Chmod(built.dir, 0o755); built.err != nil {
-			return
-		}
-		built.path = filepath.Join(built.dir, "ncloudfs")
-		out, err := buildCommand(built.path).CombinedOutput()
-		built.out, built.err = string(out), err
+		return exec.Command("../scripts/build", path)
 	})
-	if built.err != nil {
-		t.Fatalf("build: %v\n%s", built.err, built.out)
-	}
-	return built.path
 }
 
-func buildCommand(path string) *exec.Cmd {
-	if raceEnabled {
-		return exec.Command("go", "build", "-race", "-o", path, "..")
+// buildArmed returns the path of a program that dies or panics at the step that
+// NCLOUDFS_STEP names.
+func buildArmed(t testing.TB) string {
+	t.Helper()
+	return armed.build(t, os.Getenv("NCLOUDFS_TEST_ARMED_BINARY"), func(path string) *exec.Cmd {
+		return exec.Command("go", "build", "-tags", "steps", "-o", path, "..")
+	})
+}
+
+func (b *binary) build(t testing.TB, given string, command func(path string) *exec.Cmd) string {
+	t.Helper()
+	b.once.Do(func() {
+		if b.path = given; b.path != "" {
+			return
+		}
+		if b.dir, b.err = os.MkdirTemp("", "ncloudfs-test-"); b.err != nil {
+			return
+		}
+		if b.err = os.Chmod(b.dir, 0o755); b.err != nil {
+			return
+		}
+		b.path = filepath.Join(b.dir, "ncloudfs")
+		out, err := command(b.path).CombinedOutput()
+		b.out, b.err = string(out), err
+	})
+	if b.err != nil {
+		t.Fatalf("build: %v\n%s", b.err, b.out)
 	}
-	return exec.Command("../scripts/build", path)
+	return b.path
 }
 
 func (b *binary) remove() {
