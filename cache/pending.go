@@ -44,7 +44,7 @@ func (c *Cache) Pending() []Pending {
 	for _, r := range c.stage.journal.Live() {
 		p := Pending{ID: r.ID, Key: string(r.Key), State: r.State, Size: r.Size, Since: r.At, Error: r.Error,
 			IsKept: r.State == StateOpen || r.State == StateConflict}
-		if r.State != StateRemoved && !r.isInline() {
+		if r.State == StateConflict || r.State != StateRemoved && !r.isInline() {
 			p.File = c.stage.root.Name() + "/" + r.ID
 		}
 		if s := staged[r.ID]; s != nil && !s.describe(&p) {

@@ -101,7 +101,10 @@ func New(ctx context.Context, mountpoint string, c *cache.Cache, o Options) (*Mo
 	return m, nil
 }
 
-// serve mounts and starts answering.
+// serve mounts and starts answering. go-fuse's WaitMount is not called: NewServer
+// has spoken with the kernel, and WaitMount polls a file of this mount, so that
+// Go's poller can be used on others of them, which happens nowhere. A kill in
+// that moment would leave a process that waits for itself and cannot end.
 func (m *Mount) serve(o Options) error {
 	negative := negativeTimeout
 	root := &dirNode{node{m: m}}
@@ -115,10 +118,6 @@ func (m *Mount) serve(o Options) error {
 		server.Serve()
 		close(m.done)
 	}()
-	if err := server.WaitMount(); err != nil {
-		_ = detach(m.mountpoint)
-		return fmt.Errorf("mount on %s: the kernel does not answer: %w", m.mountpoint, err)
-	}
 	return nil
 }
 

@@ -143,6 +143,7 @@ func (w *crashWork) attributes() {
 // conflicts lets another client come first.
 func (w *crashWork) conflicts() {
 	w.write("failed-late", w.tagged(800))
+	w.awaitFailure("failed-late")
 	w.contest(w.at("failed-late"), nil)
 	h := w.open("contested", unix.O_RDWR)
 	if h == nil {
@@ -153,6 +154,17 @@ func (w *crashWork) conflicts() {
 	}
 	h.pwrite(w.tagged(100), 200)
 	w.contest(h.f, h)
+}
+
+// awaitFailure waits in write-back mode for the first try of an upload, which is
+// no longer late when it is the first.
+func (w *crashWork) awaitFailure(name string) {
+	if !w.writeBack || w.finished {
+		return
+	}
+	eventually(w.t, "the upload of "+name+" fails", func() bool {
+		return w.p.m.hasEnded() || strings.Contains(w.p.m.log.String(), `upload \"`+name+`\"`)
+	})
 }
 
 // contest lets another client write under the name of f, of which h has a
