@@ -31,11 +31,19 @@ const (
 	// maxQueue is how many files may wait for their upload: each takes a
 	// descriptor.
 	maxQueue = 8192
+
+	// queueTime is how long a close waits for its place among them.
+	queueTime = 5 * time.Minute
 )
+
+var errQueueFull = errors.New("too many files wait for their upload; ncloudfs pending says why")
 
 // owesLocked reports whether the file is to be uploaded by itself: nobody has
 // it open any more, or a close was answered before the upload.
 func (s *Staged) owesLocked() bool {
+	if s.users > 0 && s.saved < s.emptied {
+		return false // what is written now is not whole yet, and would take the promise's place
+	}
 	return s.dirtyLocked() && s.aside == nil && (s.users == 0 || s.c.writeBack && s.promisedLocked())
 }
 
@@ -247,6 +255,8 @@ func (c *Cache) awaitQueue(ctx context.Context, s *Staged) error {
 	}
 	select {
 	case c.queue.places <- struct{}{}:
+	case <-time.After(queueTime):
+		return errQueueFull
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

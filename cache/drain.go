@@ -15,7 +15,7 @@ func (c *Cache) Sync(ctx context.Context) error {
 	if c.awaitWatches(ctx) {
 		err = c.commitAll(ctx, (*Staged).owes) // what an older request had overwritten
 	}
-	return err
+	return errors.Join(err, c.removeClosed(ctx))
 }
 
 // Drain brings everything into the bucket that is not there yet, and carries
@@ -31,14 +31,13 @@ func (c *Cache) Drain(ctx context.Context) error {
 	if c.awaitWatches(ctx) {
 		err = c.commitAll(ctx, nil) // what an older request had overwritten
 	}
-	return err
+	return errors.Join(err, c.removeUnder(ctx, "")) // after what is made of them
 }
 
-// commitAll commits what is staged, as far as wanted says so, and carries out
-// removals.
+// commitAll commits what is staged, as far as wanted says so.
 func (c *Cache) commitAll(ctx context.Context, wanted func(*Staged) bool) error {
 	staged := c.stage.Under("")
-	errs := make([]error, len(staged)+1)
+	errs := make([]error, len(staged))
 	var g errgroup.Group
 	g.SetLimit(uploadsBehind)
 	for i, s := range staged {
@@ -50,8 +49,7 @@ func (c *Cache) commitAll(ctx context.Context, wanted func(*Staged) bool) error 
 			return nil
 		})
 	}
-	_ = g.Wait()                               // the errors are in errs
-	errs[len(staged)] = c.removeUnder(ctx, "") // after what is made of them
+	_ = g.Wait() // the errors are in errs
 	return errors.Join(errs...)
 }
 

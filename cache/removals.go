@@ -169,16 +169,18 @@ func (c *Cache) RemoveClosed(p remote.Path, etag remote.ETag) {
 	c.wakeRemovals()
 }
 
+// removeClosed carries out now the removals of what no handle reads any more.
+func (c *Cache) removeClosed(ctx context.Context) error {
+	return c.removeNow(ctx, slices.DeleteFunc(c.removals.under(""), func(r *removal) bool { return r.isOpen }))
+}
+
 // removeUnder carries out all removals below a key prefix now, or says what
 // prevents them.
 func (c *Cache) removeUnder(ctx context.Context, prefix string) error {
-	if c.stage == nil {
-		return nil
-	}
-	all := c.removals.under(prefix)
-	if len(all) == 0 {
-		return nil
-	}
+	return c.removeNow(ctx, c.removals.under(prefix))
+}
+
+func (c *Cache) removeNow(ctx context.Context, all []*removal) error {
 	for batch := range slices.Chunk(all, maxBatch) {
 		if err := c.removeBatch(ctx, batch, true); err != nil {
 			return fmt.Errorf("delete what was removed: %w", err)

@@ -56,6 +56,7 @@ type Staged struct {
 	sendingFor uint64          // the value of changes that sending holds
 	older      []remote.ETag   // versions that requests for other files of its name may have made
 	made       []remote.ETag   // versions that uploads since the last commit may have made: base shows through them, too
+	emptied    uint64          // the value of changes when promised bytes were cut off; that promise counts until a newer one
 	watched    bool            // its object may be overwritten by an older request of ours
 	progress   progress
 	acl        string    // that the object is to get after its upload; empty: none

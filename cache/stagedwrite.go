@@ -57,6 +57,9 @@ func (s *Staged) Truncate(size int64) error {
 // that what is written to it then does not mix with what was promised.
 func (s *Staged) truncateFileLocked(size int64) error {
 	promised := s.saving > 0 || s.promisedLocked()
+	if promised && size == 0 {
+		s.emptied = s.changes + 1 // the one that is being made
+	}
 	switch {
 	case !promised:
 		if err := s.file.Truncate(size); err != nil {

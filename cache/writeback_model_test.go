@@ -3,6 +3,8 @@ package cache
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -151,12 +153,22 @@ func (f *namespaceModel) pause(t *rapid.T) {
 	time.Sleep(time.Duration(rapid.IntRange(1, 400).Draw(t, "ms")) * time.Millisecond)
 }
 
+// namespaceRuns is how many histories are tried: NCLOUDFS_TEST_HISTORIES, or 25.
+func namespaceRuns() int {
+	if n, err := strconv.Atoi(os.Getenv("NCLOUDFS_TEST_HISTORIES")); err == nil {
+		return n
+	}
+	return 25
+}
+
 func TestNamespaceInWriteBackModeAgreesWithAModel(t *testing.T) {
 	t.Parallel()
 	m := mountBehind(t, Options{})
 	run := 0
 	rapid.Check(t, func(t *rapid.T) {
-		run++
+		if run++; run > namespaceRuns() {
+			return
+		}
 		f := &namespaceModel{m: m, dir: Name(fmt.Sprint("run", run)), files: map[Name][]byte{}}
 		if err := m.Mkdir(m.t.Context(), f.dir.Join("d"), Attr{}); err != nil {
 			t.Fatal(err)

@@ -87,6 +87,7 @@ func (m *mounted) crashBehind() {
 	if err := was.Close(); err != nil {
 		m.t.Fatal(err)
 	}
+	eventually(m.t, "the server has done what it was asked", func() bool { return sum(m.server.Counts()) <= len(m.server.Log()) })
 	m.Cache = m.open(Options{StageDir: dir, WriteBack: true})
 }
 
@@ -439,4 +440,36 @@ func TestACLOfAnUnsentFileFollowsItsUpload(t *testing.T) {
 		t.Errorf("in the bucket: %+v, %v", acl, err)
 	}
 	m.checkStageEmpty()
+}
+
+func TestSyncLeavesWhatHandlesRead(t *testing.T) {
+	m := mountBehind(t, Options{})
+	m.put("a", []byte("content"))
+	m.checkKind("a", File)
+	if err := m.Remove(t.Context(), "a", true); err != nil {
+		t.Fatal(err)
+	}
+	m.sync()
+	m.checkObject("a", []byte("content"))
+	if err := m.awaitRemoval(m.path("a")); err != nil {
+		t.Error(err)
+	}
+	m.checkObject("a", nil)
+}
+
+func TestHalfOfANewVersionIsNotUploadedInThePlaceOfAPromise(t *testing.T) {
+	m := mountBehind(t, Options{})
+	first := random("first", 100_000)
+	m.save("a", first)
+	s := m.overwrite("a")
+	defer s.Release()
+	m.write(s, []byte("half of the sec"), 0)
+	m.sync()
+	m.checkObject("a", nil)
+	m.write(s, []byte("ond"), 15)
+	if err := s.Save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.sync()
+	m.checkObject("a", []byte("half of the second"))
 }

@@ -118,7 +118,7 @@ func (k *killTest) check(t *testing.T) {
 	var ledgers []*ledger
 	for _, w := range k.writers {
 		bucket := k.s.objects(t, fmt.Sprintf("w%d/", w.id))
-		w.ledger.check(t, bucket)
+		w.check(t, bucket)
 		maps.Copy(all, bucket)
 		ledgers = append(ledgers, &w.ledger)
 	}
