@@ -249,7 +249,6 @@ type snapshot struct {
 	diverted    bool // to a new name beside its own: there is nothing to compare with
 	movingTo    Name
 	sending     remote.ETag
-	isNewer     bool          // the bucket may have got more of the file than the journal knows of
 	late        []remote.ETag // versions that older requests of ours may have made
 	made        []remote.ETag // of these, those of uploads of this file
 	replacing   remote.Object
@@ -307,9 +306,10 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object, watched bool) bool
 	s.upload, s.isLate, s.sending, s.made, s.older = nil, false, "", nil, nil
 	s.watched = watched
 	s.setBaseLocked(o) // the same bytes show through
-	if snap.isNewer && s.changes == snap.changes {
+	if s.mayLag && s.changes == snap.changes && o.ETag == snap.sending {
 		s.adoptLocked(o)
 	}
+	s.mayLag = false
 	s.c.wakeRemovals()
 	switch {
 	case s.unlinked:

@@ -30,7 +30,6 @@ func (c *Cache) comeLate(ctx context.Context, snap *snapshot) (remote.Object, er
 		return remote.Object{}, err
 	}
 	if snap.sending != "" && now.ETag == snap.sending && now.ETag != snap.base.ETag {
-		snap.isNewer = true
 		return now, nil
 	}
 	if ours, err := c.isOurs(ctx, snap, now); err != nil || ours {

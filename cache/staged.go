@@ -50,6 +50,7 @@ type Staged struct {
 	isBehind   bool            // commitBehind looks after it
 	inQueue    bool            // has a place among those that wait for their upload
 	isLate     bool            // its commits are not part of a close: others may have come first
+	mayLag     bool            // taken up from a record: what was being sent may hold more
 	upload     *recordedUpload // the multipart upload that is under way
 	movingTo   Name            // where a rename is moving the object; empty: none is
 	sending    remote.ETag     // what an edit's upload makes, once it is sent
