@@ -216,12 +216,8 @@ func (c *Cache) endRemoval(r *removal) {
 	if c.removals.get(r.object.Path, "") != r {
 		return
 	}
+	c.dirs.UnpinAbsent(shownName(Name(strings.TrimPrefix(r.object.Path.Key, c.prefix)))) // first: what comes next may forget the name
 	c.dropRemoval(r.object.Path)
-	n := Name(strings.TrimPrefix(r.object.Path.Key, c.prefix))
-	if isMarker(n) {
-		n = n.dir()
-	}
-	c.dirs.UnpinAbsent(n)
 }
 
 // postpone puts off the next try of r: after a failure longer each time, else
