@@ -97,7 +97,7 @@ func (c *Cache) commitInTurn(s *Staged) error {
 	if !c.writeBack {
 		s.becomeLate()
 	}
-	err := s.Commit(c.ctx)
+	err := s.commitOwed(c.ctx)
 	if err != nil {
 		s.becomeLate()
 	}

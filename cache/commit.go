@@ -14,6 +14,8 @@ import (
 
 // commit is one run that brings a Staged into the bucket.
 type commit struct {
+	want   uint64 // the changes it is for
+	ifOwed bool   // it leaves alone what is not owed any more
 	upTo   uint64 // the changes it holds; set before done is closed
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -26,19 +28,33 @@ type commit struct {
 // needs no commit.
 func (s *Staged) Commit(ctx context.Context) error {
 	s.mu.Lock()
-	want, aside := s.changes, s.aside
+	wanted, aside := commit{want: s.changes}, s.aside
 	s.mu.Unlock()
 	if aside != nil {
 		return aside
 	}
+	return s.await(ctx, wanted)
+}
+
+// commitOwed is Commit while the file is owed. Nobody who waits for a close asks
+// for it, and what a program is writing is not whole yet.
+func (s *Staged) commitOwed(ctx context.Context) error {
+	s.mu.Lock()
+	wanted := commit{want: s.changes, ifOwed: true}
+	s.mu.Unlock()
+	return s.await(ctx, wanted)
+}
+
+// await returns when what is wanted is in the bucket, or cannot be.
+func (s *Staged) await(ctx context.Context, wanted commit) error {
 	for {
-		run, isNew := s.startCommit(want)
+		run, isNew := s.startCommit(wanted)
 		if run == nil {
 			return nil
 		}
 		select {
 		case <-run.done:
-			if run.upTo >= want || isNew && run.err != nil {
+			if run.upTo >= wanted.want || isNew && run.err != nil {
 				return run.err
 			} // else it did not hold all that it should: the next one will
 		case <-ctx.Done():
@@ -47,12 +63,13 @@ func (s *Staged) Commit(ctx context.Context) error {
 	}
 }
 
-// startCommit returns the running commit, or a new one, or nil when nothing up
-// to want is missing. While a removal waits, what it returns is the end of that.
-func (s *Staged) startCommit(want uint64) (run *commit, isNew bool) {
+// startCommit returns the running commit, or a new one, or nil when nothing of
+// what is wanted is missing. While a removal waits, what it returns is the end of
+// that.
+func (s *Staged) startCommit(wanted commit) (run *commit, isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.unlinked || s.committed >= want {
+	if s.unlinked || s.committed >= wanted.want || wanted.ifOwed && !s.owesLocked() {
 		return nil, false
 	}
 	if s.running != nil {
@@ -62,13 +79,14 @@ func (s *Staged) startCommit(want uint64) (run *commit, isNew bool) {
 		return s.pause, false
 	}
 	ctx, cancel := context.WithCancel(s.c.ctx)
-	run = &commit{cancel: cancel, done: make(chan struct{})}
+	run = &wanted
+	run.cancel, run.done = cancel, make(chan struct{})
 	s.running = run
 	s.c.commits.Go(func() {
 		defer cancel()
 		run.err = s.c.uploadSafely(ctx, s, run)
 		if run.err != nil && !errors.Is(run.err, ErrConflict) {
-			s.noteFailure(run.err)
+			s.noteFailure(run.err, max(run.want, run.upTo))
 		}
 		s.mu.Lock()
 		s.running = nil
@@ -125,7 +143,7 @@ var errWritten = errors.New("written to while it was read")
 
 // uploadClaimed is upload for the holder of the name's claim.
 func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name Name, asItIs bool) error {
-	snap, ok := s.snapshot()
+	snap, ok := s.snapshot(run.ifOwed)
 	if !ok {
 		return nil
 	}
@@ -268,10 +286,10 @@ func (s *snapshot) isStill() bool {
 func (s *snapshot) ReadAt(p []byte, off int64) (int, error) { return s.readAt(s.ctx, p, off) }
 
 // snapshot returns false when there is nothing to send.
-func (s *Staged) snapshot() (*snapshot, bool) {
+func (s *Staged) snapshot(ifOwed bool) (*snapshot, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.dirtyLocked() {
+	if !s.dirtyLocked() || ifOwed && !s.owesLocked() {
 		return nil, false
 	}
 	late := s.lateLocked()

@@ -100,6 +100,8 @@ func (c *Cache) isOurs(ctx context.Context, snap *snapshot, now remote.Object) (
 	switch {
 	case now.Size != snap.size, !snap.dataChanged:
 		return false, nil
+	case isMarker(snap.name): // all have the same bytes
+		return now.Size == 0 && maps.Equal(now.Meta, snap.meta), nil
 	case snap.isBase(): // a copy keeps the ETag, but for objects in parts
 		return (now.ETag == snap.base.ETag || now.ETag.Multipart()) && maps.Equal(now.Meta, snap.meta), nil
 	case snap.usesBase() && snap.sending == "":

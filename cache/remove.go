@@ -248,14 +248,14 @@ func (s *Staged) detach() (ended []Record) {
 func (s *Staged) show(n Name) {
 	s.mu.Lock()
 	s.unlinked = s.c.stage.putNew(n, s) != s
-	wasPromised, failure := s.promisedLocked(), s.failure
+	wasPromised, failure, upTo := s.promisedLocked(), s.failure, s.changes
 	s.saved = min(s.saved, s.committed) // hide has ended what the journal promised
 	if s.dirtyLocked() {
 		s.noteLocked(StateFailed, failure)
 	}
 	s.mu.Unlock()
 	if wasPromised {
-		s.noteFailure(failure)
+		s.noteFailure(failure, upTo)
 	}
 }
 

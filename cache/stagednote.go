@@ -217,8 +217,9 @@ func (s *Staged) noteNameLocked() {
 }
 
 // noteFailure makes sure, before a failed close returns, that the local bytes
-// survive even a loss of power. In write-back mode the close did that.
-func (s *Staged) noteFailure(failure error) {
+// survive even a loss of power, unless upTo, the changes that it was about, are
+// promised already. In write-back mode the close did that.
+func (s *Staged) noteFailure(failure error, upTo uint64) {
 	s.mu.Lock()
 	s.failure = failure
 	s.isLate = s.isLate || !permanent(failure) // it may have been done
@@ -226,7 +227,7 @@ func (s *Staged) noteFailure(failure error) {
 	case s.unlinked || s.file == nil || !s.dirtyLocked():
 		s.mu.Unlock()
 		return
-	case s.promisedLocked() && (s.c.writeBack || s.saved == s.changes):
+	case s.promisedLocked() && (s.c.writeBack || s.saved >= upTo):
 		s.noteLocked(StateFailed, failure)
 		s.mu.Unlock()
 		return

@@ -262,6 +262,22 @@ func TestDirectoryKeepsItsAttributesUntilItIsInTheBucket(t *testing.T) {
 	m.sync()
 }
 
+// TestMarkerOfAnotherIsNotTakenForOurs: all have the same bytes.
+func TestMarkerOfAnotherIsNotTakenForOurs(t *testing.T) {
+	m := mountBehind(t, Options{MetadataTTL: time.Millisecond})
+	free := m.hold("d/")
+	if err := m.Mkdir(t.Context(), "d", Attr{Mode: 0o40750, HasMode: true}); err != nil {
+		t.Fatal(err)
+	}
+	m.put("d/", nil)
+	time.Sleep(2 * time.Millisecond) // from then on it is late
+	free()
+	m.sync()
+	if meta := m.head("d/").Meta; meta["mode"] != "16872" {
+		t.Errorf("metadata %v, want mode 16872", meta)
+	}
+}
+
 func TestAttributesOfADirectoryLeaveWhatIsInIt(t *testing.T) {
 	m := mountBehind(t, Options{})
 	m.put("d/a", []byte("content"))

@@ -33,6 +33,7 @@ func (v fileState) matches(got fileState) bool {
 type ledgerFile struct {
 	name     string      // where the mount shows it
 	shown    fileState   // what the mount shows, unless a call is under way
+	movingTo string      // a rename there has begun
 	names    []string    // where the next mount may have it
 	versions []fileState // which it may have there
 	before   []fileState // what the bucket may have now, since the last upload failed; nil: that did not
@@ -168,6 +169,7 @@ func (l *ledger) removed(f *ledgerFile) {
 
 // moving notes a rename that has begun.
 func (l *ledger) moving(f *ledgerFile, to string) {
+	f.movingTo = to
 	if len(f.versions) > 0 {
 		f.names = union(f.names, to)
 	}
@@ -179,7 +181,7 @@ func (l *ledger) moving(f *ledgerFile, to string) {
 // moved notes one that succeeded.
 func (l *ledger) moved(f *ledgerFile, to string) {
 	o := l.at(to)
-	f.name = to
+	f.name, f.movingTo = to, ""
 	if !l.powerLoss && len(f.versions) > 0 {
 		f.names = []string{to}
 	}
@@ -209,7 +211,7 @@ func union(names []string, name string) []string {
 // stay in the stage directory for good.
 func (l *ledger) mayKeep(name string) bool {
 	return slices.ContainsFunc(l.files, func(f *ledgerFile) bool {
-		return f.isUnclosed && (f.keptAs() == name || slices.Contains(f.names, name)) || len(f.names) > 1 && slices.Contains(f.names, name)
+		return f.isUnclosed && (f.keptAs() == name || f.movingTo == name || slices.Contains(f.names, name)) || len(f.names) > 1 && slices.Contains(f.names, name)
 	})
 }
 

@@ -174,7 +174,7 @@ func (k *site) checkKept(t testing.TB, bucket map[string]fileState, ledgers ...*
 	}
 	for _, l := range ledgers {
 		for _, f := range l.files {
-			if l.mustKeep(f) && !f.lastIsIn(append(kept[f.keptAs()], bucket[f.name])) {
+			if l.mustKeep(f) && !f.lastIsIn(slices.Concat(kept[f.keptAs()], kept[f.movingTo], []fileState{bucket[f.name]})) {
 				t.Errorf("%s, which was not closed, is neither kept, %s, nor in the bucket, %s: written was %s at %d%s",
 					f.name, kept[f.keptAs()], bucket[f.name], fileState{content: f.lastData}, f.lastAt, l.history(f.name))
 			}

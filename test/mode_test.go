@@ -89,6 +89,7 @@ func alwaysTheSame() []omission {
 			"TestEveryCloseWithNewBytesIsOnePut", "TestAppendingToAnExistingFileIsKnown", "TestListingIsItsPages",
 			"TestChangesCostWhatTheyMust", "TestIdleMountSendsNothing", "TestLateUploads"}},
 		{"runs in all modes, or in the one that it is about", []string{"TestExerciser", "TestLateUploadMeetsAnotherMount",
+			"TestCrashMatrix", "TestPowerLoss", "TestKilledAtRandomMoments", "TestAbandonedPutNeverOverwritesANewerVersion",
 			"TestBadFullStageDisk", "TestBadRecordsAndFilesAreReportedAndKept", "TestBadJournalIsRefusedAndLeftAlone",
 			"TestWriteBackMode", "TestAnswersThatAreLost", "TestFullDisks",
 			"TestSyncWaitsForUploads", "TestSyncSaysWhatIsNotInTheBucket", "TestUmountDrains", "TestUmountThatIsInterruptedLeavesTheMount",
@@ -99,7 +100,7 @@ func alwaysTheSame() []omission {
 func notAmongFaults() []omission {
 	return []omission{
 		{"brings its own faults", []string{"TestErrorTable", "TestFailedUploads", "TestFaultsThatPassAreNotSeen", "TestDeadNetworkIsEIO",
-			"TestBadNetwork", "TestStalledReadIsAskedForAgain", "TestProgramsAtOnce", "TestKilledAtRandomMoments",
+			"TestBadNetwork", "TestStalledReadIsAskedForAgain", "TestProgramsAtOnce",
 			"TestKilledReaderLeavesTheSharedFetch", "TestSecondSignalDoesNotWait", "TestNoSecretIsLogged"}},
 		{"the other program does not bear them", []string{"TestS3FSReadsWhatWasWritten", "TestReadsWhatS3FSWrote",
 			"TestRcloneReadsTimes", "TestReadsTimesThatRcloneWrote"}},

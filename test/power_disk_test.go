@@ -78,10 +78,14 @@ func (d *disk) add(e diskEvent) int {
 }
 
 // length is how many events there have been.
-func (d *disk) length() int {
+func (d *disk) length() int { return len(d.all()) }
+
+// all is what has been done so far. The kernel may have things to do after the
+// last program.
+func (d *disk) all() []diskEvent {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.events)
+	return d.events[:len(d.events):len(d.events)]
 }
 
 // diskNode is a file or directory of a disk.

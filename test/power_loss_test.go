@@ -63,8 +63,9 @@ func (p *powerTest) run(t *testing.T, work func(w *powerWriter)) {
 // cut cuts the power after some of the events that are worth it, and recovers.
 func (p *powerTest) cut(t *testing.T, r *rand.Rand, cuts int, isWorth func(diskEvent) bool) {
 	t.Helper()
+	events := p.disk.all()
 	var places []int
-	for i, e := range p.disk.events {
+	for i, e := range events {
 		if i >= p.start && isWorth(e) {
 			places = append(places, i)
 		}
@@ -73,9 +74,9 @@ func (p *powerTest) cut(t *testing.T, r *rand.Rand, cuts int, isWorth func(diskE
 	if cuts > 0 {
 		chance = float64(cuts) / float64(len(places))
 	}
-	t.Logf("%d events, %d to choose from", len(p.disk.events), len(places))
+	t.Logf("%d events, %d to choose from", len(events), len(places))
 	state, bucket := newDiskState(), p.server
-	for i, e := range p.disk.events {
+	for i, e := range events {
 		if e.kind == eventBucket {
 			bucket = e.bucket
 		}
@@ -88,7 +89,7 @@ func (p *powerTest) cut(t *testing.T, r *rand.Rand, cuts int, isWorth func(diskE
 			continue
 		}
 		for o := nothingMore; o <= someOfIt; o++ {
-			p.recover(t, state.after(o, r), bucket, fmt.Sprintf("event %d of %d, outcome %d", i+1, len(p.disk.events), o), i+1)
+			p.recover(t, state.after(o, r), bucket, fmt.Sprintf("event %d of %d, outcome %d", i+1, len(events), o), i+1)
 		}
 	}
 }

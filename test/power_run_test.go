@@ -64,7 +64,7 @@ func newPowerTest(t *testing.T, options []string, writers int) *powerTest {
 	server := httptest.NewServer(http.HandlerFunc(p.serve))
 	t.Cleanup(func() {
 		server.Close()
-		for _, e := range p.disk.events {
+		for _, e := range p.disk.all() {
 			if e.kind == eventBucket {
 				_ = e.bucket.Close() // it is in memory
 			}
