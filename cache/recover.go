@@ -25,27 +25,31 @@ func (c *Cache) recover(uploadOpen bool) {
 			live[i].State = StateReady
 		}
 	}
-	slices.Reverse(live) // of two files of one name the newer has it
-	wanted, removed := map[string]bool{}, map[string]remote.ETag{}
+	slices.Reverse(live)                                             // of two files of one name the newer has it
+	wanted, removed := map[string]string{}, map[string]remote.ETag{} // by key: a record's ID, a version
 	for _, r := range live {
 		switch {
 		case r.State == StateRemoved:
 			removed[string(r.Key)] = r.Object.object(c.bucket).ETag
-		case c.isWanted(r) == nil:
-			wanted[string(r.Key)] = true
+		case c.isWanted(r) == nil && wanted[string(r.Key)] == "":
+			wanted[string(r.Key)] = r.ID
 		}
 	}
 	for _, r := range live {
 		if etag := removed[string(r.Key)]; r.State != StateRemoved && etag != "" {
 			r.Late = append(r.Late, etag)
 		}
-		if r.State == StateRemoved && wanted[string(r.Key)] && !c.idle {
+		newest := wanted[string(r.Key)]
+		switch {
+		case r.State == StateRemoved && newest != "" && !c.idle:
 			c.recallRemoval(r)
-			c.dropRecords(r.ID)
-			continue // the name has a new file, whose upload replaces the object
-		}
-		if err := c.takeUp(r); err != nil {
-			c.keep(r, err)
+			c.dropRecords(r.ID) // the name has a new file, whose upload replaces the object
+		case newest != "" && newest != r.ID && c.isWanted(r) == nil:
+			c.keep(r, errNewer)
+		default:
+			if err := c.takeUp(r); err != nil {
+				c.keep(r, err)
+			}
 		}
 	}
 	if !c.idle {
@@ -103,6 +107,7 @@ func (c *Cache) keep(r Record, why error) {
 
 var (
 	errNeverClosed = errors.New("its writer ended before it was closed")
+	errNewer       = errors.New("there is a newer file of this name, and what became of this one is lost with damaged records")
 	errPowerLoss   = errors.New("power was lost before its bytes were safe on disk")
 )
 

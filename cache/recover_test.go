@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -302,4 +303,32 @@ func TestRemovedOpenFileIsDeletedAfterACrash(t *testing.T) {
 	m.checkKind("a", Absent)
 	eventually(t, "it is deleted", func() bool { return m.head("a").ETag == "" })
 	m.checkKind("a", Absent)
+}
+
+// TestOlderFileOfANameIsKeptIfItsEndIsLost: with a damaged record.
+func TestOlderFileOfANameIsKeptIfItsEndIsLost(t *testing.T) {
+	m := mountBehind(t, Options{})
+	defer m.hold("a")()
+	defer m.hold("old")()
+	old, newest := random("old", 1000), random("newest", 1000)
+	m.save("old", old)
+	for _, r := range m.stage.journal.Live() {
+		r.Key = []byte("a")
+		m.appendLogged("a", r)
+	}
+	m.save("a", newest)
+	m.crashBehind()
+	m.sync()
+	m.checkObject("a", newest)
+	pending := m.Pending()
+	if len(pending) != 1 || pending[0].Key != "a" || !strings.Contains(pending[0].Error, "newer file") {
+		t.Fatalf("pending: %+v", pending)
+	}
+	var kept bytes.Buffer
+	if err := m.Export(t.Context(), pending[0].ID, &kept); err != nil || !bytes.Equal(kept.Bytes(), old) {
+		t.Errorf("%d bytes, %v", kept.Len(), err)
+	}
+	if keys := m.server.Counts()[emulator.OpPutObject]; keys != 1 {
+		t.Errorf("%d uploads, want 1", keys)
+	}
 }
