@@ -1,6 +1,10 @@
 package cache
 
-import "testing"
+import (
+	"errors"
+	"os"
+	"testing"
+)
 
 // TestRetryLeavesAloneWhatIsBeingWritten: a failed close is tried again, unless
 // the file has been opened and emptied meanwhile. What is in it then is not
@@ -33,4 +37,54 @@ func TestRetryLeavesAloneWhatIsBeingWritten(t *testing.T) {
 	m.crash()
 	m.sync()
 	m.checkObject("a", first)
+}
+
+// TestNamesDoNotChangeIfTheJournalCannotSaySo: a crash would undo it.
+func TestNamesDoNotChangeIfTheJournalCannotSaySo(t *testing.T) {
+	m := mountBehind(t, Options{})
+	defer m.hold("a")()
+	defer m.hold("d/")()
+	want := random("a", 1000)
+	m.save("a", want)
+	if err := m.Mkdir(t.Context(), "d", Attr{Mode: 0o40755, HasMode: true}); err != nil {
+		t.Fatal(err)
+	}
+	repair := m.fillDisk()
+	if err := m.Remove(t.Context(), "a", false); !errors.Is(err, ErrStageFull) {
+		t.Errorf("remove: %v", err)
+	}
+	if _, err := m.Rename(t.Context(), "a", "b"); !errors.Is(err, ErrStageFull) {
+		t.Errorf("rename: %v", err)
+	}
+	if err := m.Rmdir(t.Context(), "d"); !errors.Is(err, ErrStageFull) {
+		t.Errorf("rmdir: %v", err)
+	}
+	repair()
+	m.checkFile("a", want)
+	m.checkKind("d", Dir)
+	m.checkKind("b", Absent)
+	m.crashBehind()
+	m.checkFile("a", want)
+	m.checkKind("d", Dir)
+	m.checkKind("b", Absent)
+}
+
+// fillDisk lets the journal find no space until repair is called.
+func (m *mounted) fillDisk() (repair func()) {
+	m.t.Helper()
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	j := m.stage.journal
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	was := *j.log
+	j.log.file, j.log.space = full, j.log.end
+	return func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		*j.log = was
+		full.Close()
+	}
 }

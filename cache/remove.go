@@ -38,6 +38,11 @@ func (c *Cache) Remove(ctx context.Context, n Name, isOpen bool) error {
 	if now, linked := s.Name(); now != n || !linked {
 		return fmt.Errorf("remove %q: %w", n, ErrMoved)
 	}
+	giveBack, err := c.stage.reserveRecords()
+	if err != nil {
+		return fmt.Errorf("remove %q: %w", n, err)
+	}
+	defer giveBack()
 	s.hide()
 	if err := c.removeStaged(ctx, n, s, isOpen); err != nil {
 		s.show(n)
@@ -67,6 +72,11 @@ func (c *Cache) hideFile(ctx context.Context, n Name, isOpen bool) error {
 	if err := c.checkParents(n); err != nil {
 		return err
 	}
+	giveBack, err := c.stage.reserveRecords()
+	if err != nil {
+		return fmt.Errorf("remove %q: %w", n, err)
+	}
+	defer giveBack()
 	s := c.stage.take(n)
 	if s == nil {
 		e, err := c.Stat(ctx, n)
@@ -300,6 +310,13 @@ func (c *Cache) rmdir(ctx context.Context, n Name) error {
 	}
 	marker := c.stage.take(n.marker())
 	defer func() { marker.Release() }()
+	if marker != nil || c.writeBack {
+		giveBack, err := c.stage.reserveRecords()
+		if err != nil {
+			return err
+		}
+		defer giveBack()
+	}
 	switch p := c.path(c.dirKeyOf(n)); {
 	case marker != nil:
 		c.hideStaged(n.marker(), marker, false)

@@ -36,6 +36,11 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	defer release()
 	s := c.stage.take(from)
 	defer func() { s.Release() }() // not to leave the stage meanwhile
+	giveBack, err := c.stage.reserveRecords()
+	if err != nil {
+		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
+	}
+	defer giveBack()
 	var replaced remote.Object
 	if s != nil && s.Committed().Path.Key == "" {
 		if replaced, err = c.replacedBy(ctx, to); err != nil {

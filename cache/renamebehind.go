@@ -33,6 +33,11 @@ func (c *Cache) renameBehind(ctx context.Context, from, to Name) (Move, error) {
 	if err != nil {
 		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
+	giveBack, err := c.stage.reserveRecords()
+	if err != nil {
+		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
+	}
+	defer giveBack()
 	old := c.stage.take(to)
 	defer old.Release()
 	if s.publishes(old.isPromised()) {

@@ -62,3 +62,16 @@ func (s *Stage) askFreeLocked() error {
 	s.free = min(int64(st.Bavail)*st.Bsize-keepFree, freeStep)
 	return nil
 }
+
+// nameRoom is how much the records of one change of names take in the journal,
+// in bytes, beside what is set aside for the files' own.
+const nameRoom = 32 << 10
+
+// reserveRecords makes sure, before names change, that the journal can take what
+// there is to say of it, even if the disk is full by then; ErrStageFull if not.
+func (s *Stage) reserveRecords() (release func(), err error) {
+	if err := s.journal.Reserve(nameRoom); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrStageFull, err)
+	}
+	return func() { _ = s.journal.Reserve(-nameRoom) }, nil // giving back cannot fail
+}
