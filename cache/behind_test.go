@@ -4,6 +4,9 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
+
+	"ncloudfs/remote/emulator"
 )
 
 // TestRetryLeavesAloneWhatIsBeingWritten: a failed close is tried again, unless
@@ -86,5 +89,51 @@ func (m *mounted) fillDisk() (repair func()) {
 		defer j.mu.Unlock()
 		*j.log = was
 		full.Close()
+	}
+}
+
+// TestUncertainRemovalIsNotOfANewObject: after a loss of power, too.
+func TestUncertainRemovalIsNotOfANewObject(t *testing.T) {
+	m := mount(t, Options{LateTime: time.Minute})
+	m.create("a", []byte("old"))
+	m.sends.recall(m.path("a"), "perhaps") // an upload without an answer
+	m.remove("a")
+	id := removalID(m.path("a"))
+	if _, ok := m.stage.journal.Find(id); !ok {
+		t.Fatal("the journal does not tell that more may have to be deleted")
+	}
+	m.server.ResetCounts()
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Delay, After: 50 * time.Millisecond})
+	done := make(chan bool)
+	go func() {
+		m.create("a", []byte("new"))
+		close(done)
+	}()
+	m.until(emulator.OpPutObject, 1)
+	if _, ok := m.stage.journal.Find(id); ok || m.stage.journal.safe() < m.stage.journal.last() {
+		t.Errorf("the removal is still in the journal: %v; %d of %d records are safe", ok, m.stage.journal.safe(), m.stage.journal.last())
+	}
+	<-done
+	m.checkObject("a", []byte("new"))
+}
+
+// TestUploadOfAPromiseThatIsWrittenToIsKnownAgain: even after a loss of power,
+// though its bytes are not those that were promised.
+func TestUploadOfAPromiseThatIsWrittenToIsKnownAgain(t *testing.T) {
+	m := mount(t, Options{})
+	s := m.overwrite("a")
+	defer s.Release()
+	m.write(s, random("a", 100_000), 0)
+	repair := m.refusedCommit(s)
+	defer repair()
+	snap, ok := s.snapshot(false)
+	if !ok {
+		t.Fatal("nothing to upload")
+	}
+	m.write(s, []byte("edited"), 5)
+	snap.noteSending("made of both")
+	m.keepOrder(m.keyOf("a"))
+	if m.stage.journal.safe() < m.stage.journal.last() {
+		t.Error("nothing on disk tells what is sent")
 	}
 }

@@ -91,7 +91,7 @@ func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 	defer release()
 	meta, contentType := a.Meta(nil), typeByName(p.Key)
 	defer c.sends.begin(p.Key, "")()
-	c.keepOrder(n)
+	c.keepOrder(p.Key)
 	step("put")
 	o, err := c.client.Put(ctx, p, bytes.NewReader(body), int64(len(body)), remote.PutOptions{ContentType: contentType, Meta: meta})
 	if err != nil {

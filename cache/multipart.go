@@ -148,7 +148,7 @@ func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot
 	etag, _ := remote.CombinedETag(sent)
 	defer c.sends.begin(c.keyOf(snap.name), etag)()
 	snap.noteSending(etag)
-	c.keepOrder(snap.name)
+	c.keepOrder(c.keyOf(snap.name))
 	step("complete")
 	o, err := up.Complete(ctx, sent)
 	step("complete-done")

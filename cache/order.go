@@ -23,26 +23,32 @@ func (c *Cache) appendOrdered(n Name, group ...Record) uint64 {
 	return seq
 }
 
-// keepOrder makes safe what has to be before the object of n changes. An error
-// is logged: the change is no worse for it, but a loss of power would be.
-func (c *Cache) keepOrder(n Name) { c.makeRecordSafe(n, c.stage.journal.ordered.Load()) }
-
-// keepAllOrder is keepOrder for deletions, after which nothing in the bucket
-// tells that a promise was kept.
-func (c *Cache) keepAllOrder(n Name) {
-	if c.writeBack {
-		c.makeRecordSafe(n, c.stage.journal.last())
-		return
+// keepOrder makes safe what has to be before a new object gets key. An error is
+// logged: the change is no worse for it, but a loss of power would be.
+func (c *Cache) keepOrder(key string) {
+	if r := c.removals.get(c.path(key), ""); r != nil && r.object.ETag == "" {
+		c.dropRecords(removalID(r.object.Path)) // of whatever is there: the new object is not meant
+		c.stage.journal.order(c.stage.journal.last())
 	}
-	c.keepOrder(n)
+	c.makeRecordSafe(key, c.stage.journal.ordered.Load())
 }
 
-func (c *Cache) makeRecordSafe(n Name, seq uint64) {
+// keepAllOrder is for deletions, after which nothing in the bucket tells that a
+// promise was kept.
+func (c *Cache) keepAllOrder(key string) {
+	seq := c.stage.journal.ordered.Load()
+	if c.writeBack {
+		seq = c.stage.journal.last()
+	}
+	c.makeRecordSafe(key, seq)
+}
+
+func (c *Cache) makeRecordSafe(key string, seq uint64) {
 	if seq <= c.stage.journal.safe() {
 		return // without waiting for an fsync that others wait for
 	}
 	if err := c.stage.journal.Sync(seq); err != nil {
-		c.log.Error("a loss of power now may leave two versions of a file, or an older one", "path", string(n), "err", err)
+		c.log.Error("a loss of power now may leave two versions of a file, or an older one", "key", key, "err", err)
 	}
 }
 

@@ -155,7 +155,7 @@ func (s *Staged) removableLocked() remote.Object {
 // back, it is looked at again behind.
 func (c *Cache) delete(ctx context.Context, p remote.Path) error {
 	defer c.sends.beginDelete(p.Key)()
-	c.keepAllOrder(Name(p.Key))
+	c.keepAllOrder(p.Key)
 	step("delete")
 	if err := c.client.Delete(ctx, p); err != nil {
 		return err

@@ -178,7 +178,7 @@ func (c *Cache) deleteBatch(ctx context.Context, batch []*removal) error {
 		keys[i] = r.object.Path.Key
 		defer c.sends.beginDelete(keys[i])()
 	}
-	c.keepAllOrder(Name(keys[0]))
+	c.keepAllOrder(keys[0])
 	step("delete")
 	failed, err := c.deleteKeys(ctx, keys)
 	step("delete-done")

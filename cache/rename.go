@@ -153,7 +153,7 @@ func (c *Cache) copyObject(ctx context.Context, old remote.Object, to remote.Pat
 		etag = "" // the copy gets another one
 	}
 	defer c.sends.begin(to.Key, etag)()
-	c.keepOrder(Name(to.Key))
+	c.keepOrder(to.Key)
 	step("copy")
 	copied, err := c.client.Copy(ctx, to, old.Path, o)
 	step("copy-done")

@@ -128,7 +128,7 @@ func (s *Staged) noteSending(snap *snapshot, etag remote.ETag) {
 		if s.saved <= snap.changes { // else it is an older version, one of Made
 			r.Sending = etag
 		}
-		if s.saved != snap.changes || snap.usesBase() && !snap.isBase() {
+		if s.saved != snap.changes || s.changes != snap.changes || snap.usesBase() && !snap.isBase() {
 			s.c.appendOrdered(s.name, r) // the promise alone does not tell
 		} else {
 			s.c.appendLogged(s.name, r)

@@ -110,7 +110,7 @@ func (c *Cache) putBody(ctx context.Context, p remote.Path, snap *snapshot, body
 	etag := remote.ETag(hex.EncodeToString(sum[:]))
 	defer c.sends.begin(p.Key, etag)()
 	snap.noteSending(etag)
-	c.keepOrder(snap.name)
+	c.keepOrder(p.Key)
 	step("put")
 	stored, err := c.client.Put(ctx, p, bytes.NewReader(body), snap.size, o)
 	if err == nil && snap.size <= keptAfterPut {
@@ -157,7 +157,7 @@ func (c *Cache) copyTo(ctx context.Context, p remote.Path, o remote.Object) (rem
 		etag = "" // the copy gets another one
 	}
 	defer c.sends.begin(p.Key, etag)()
-	c.keepOrder(Name(p.Key))
+	c.keepOrder(p.Key)
 	step("copy")
 	stored, err := c.client.Copy(ctx, p, o.Path,
 		remote.CopyOptions{IfMatch: o.ETag, Replace: true, Meta: o.Meta, ContentType: o.ContentType})
