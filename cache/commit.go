@@ -98,16 +98,21 @@ func (s *Staged) startCommit(wanted commit) (run *commit, isNew bool) {
 	return run, true
 }
 
-// uploadSafely is upload, with a panic as an error: one file must not take the
-// mount with it.
-func (c *Cache) uploadSafely(ctx context.Context, s *Staged, run *commit) (err error) {
+// safely does what runs behind, with a panic as an error: one file must not take
+// the mount with it.
+func (c *Cache) safely(what string, do func() error) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			c.log.Error("internal error in an upload", "file", s.path, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+			c.log.Error("internal error", "in", what, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
 			err = fmt.Errorf("internal error: %v", reason)
 		}
 	}()
-	err = c.upload(ctx, s, run)
+	return do()
+}
+
+// uploadSafely is upload for what runs behind.
+func (c *Cache) uploadSafely(ctx context.Context, s *Staged, run *commit) error {
+	err := c.safely("the upload of "+string(s.nameNow()), func() error { return c.upload(ctx, s, run) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unlinked || s.pause != nil {

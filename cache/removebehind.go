@@ -31,7 +31,11 @@ func (c *Cache) removeBehind() {
 		}
 		batch, next := c.removals.due(time.Now())
 		if len(batch) > 0 {
-			if err := c.removeBatch(c.ctx, batch, false); err != nil && c.ctx.Err() == nil {
+			err := c.safely("removals", func() error { return c.removeBatch(c.ctx, batch, false) })
+			if err != nil && c.ctx.Err() == nil {
+				for _, r := range batch {
+					c.removals.postpone(r, err)
+				}
 				c.log.Error("removed files are still in the bucket; it will be tried again", "err", err)
 			}
 			_, next = c.removals.due(time.Now())

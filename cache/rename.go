@@ -283,7 +283,7 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	c.removed(from)
 	c.dirs.Changed(to, Entry{Kind: Dir})
 	for _, s := range c.stage.Under(to) {
-		if name, _ := s.Name(); s.Committed().Path.Key == "" {
+		if name, _ := s.Name(); s.Committed().Path.Key == "" && !isMarker(name) {
 			c.dirs.Pin(name)
 		}
 	}

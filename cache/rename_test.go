@@ -309,3 +309,28 @@ func TestDirectoryIsNotRenamedOverAFullOne(t *testing.T) {
 	}
 	m.checkObject("empty/a", []byte{})
 }
+
+// TestDirectoryRenamedWhileItsAttributesChange: its marker is no file in it.
+func TestDirectoryRenamedWhileItsAttributesChange(t *testing.T) {
+	m := mountBehind(t, Options{})
+	m.put("d/sub/a", nil)
+	m.checkKind("d/sub", Dir)
+	free := m.hold("d/sub/a")
+	renamed := make(chan error)
+	go func() {
+		_, err := m.RenameDir(t.Context(), "d", "to")
+		renamed <- err
+	}()
+	m.untilClaimed(2)
+	if err := m.SetAttr(t.Context(), "d/sub", setMode(0o40700)); err != nil {
+		t.Fatal(err)
+	}
+	free()
+	if err := <-renamed; err != nil {
+		t.Fatal(err)
+	}
+	if all, err := m.ReadDir(t.Context(), "to/sub"); err != nil || len(all) != 1 || all[0].Base != "a" {
+		t.Errorf("in the directory: %+v, %v", all, err)
+	}
+	m.sync()
+}

@@ -176,6 +176,7 @@ func TestACLIsAnAttribute(t *testing.T) {
 			ok(t, p.setxattr(name, attr, remote.PublicRead))
 		}
 		ok(t, f.close())
+		s.sync(t)
 		for _, name := range []string{"a", "new"} {
 			got, err := p.getxattr(name, attr)
 			ok(t, err)

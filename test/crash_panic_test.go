@@ -44,9 +44,14 @@ func TestPanicInOneOperationIsItsEIO(t *testing.T) {
 			m := k.armed(t, "NCLOUDFS_STEP=panic@"+step)
 			m.mayFail, m.mayPanic = false, true
 			p := m.start(t)
-			fails(t, "the operation", operation(p), unix.EIO)
+			err := operation(p)
+			if isBehind := theMode().writeBack && (step == "put" || step == "delete" || step == "copy"); !isBehind {
+				fails(t, "the operation", err, unix.EIO)
+			}
 			eventually(t, "the log tells of the panic", func() bool { return strings.Contains(m.log.String(), "internal error") })
-			ok(t, operation(p))
+			if err != nil {
+				ok(t, operation(p))
+			}
 			ok(t, p.writeFile("other", "what follows"))
 			if code := m.stop(t); code != 0 {
 				t.Errorf("exit code %d after SIGTERM, want 0", code)
