@@ -133,6 +133,14 @@ func shownName(n Name) Name {
 	return n
 }
 
+// noteExists: the bucket has an object under the file's name, of whatever
+// version.
+func (s *Staged) noteExists() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wasSent = true
+}
+
 // removable returns what the bucket may have under the file's name: without an
 // ETag where that is not known.
 func (s *Staged) removable() remote.Object {
@@ -319,6 +327,9 @@ func (c *Cache) rmdir(ctx context.Context, n Name) error {
 	}
 	switch p := c.path(c.dirKeyOf(n)); {
 	case marker != nil:
+		if hasMarker {
+			marker.noteExists()
+		}
 		c.hideStaged(n.marker(), marker, false)
 	case c.writeBack && hasMarker:
 		c.hideObject(n.marker(), remote.Object{}, false)

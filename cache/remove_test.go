@@ -233,3 +233,19 @@ func TestRmdirRefusesWhatIsNotEmpty(t *testing.T) {
 	m.checkObject("staged/", []byte{})
 	m.checkObject("full/", []byte{})
 }
+
+func TestDirectoryWhoseAttributesJustChangedIsRemoved(t *testing.T) {
+	m := mountBehind(t, Options{})
+	m.put("d/", nil)
+	if err := m.SetAttr(t.Context(), "d", setMode(0o40700)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Rmdir(t.Context(), "d"); err != nil {
+		t.Fatal(err)
+	}
+	m.crashBehind()
+	m.checkKind("d", Absent)
+	m.sync()
+	m.checkObject("d/", nil)
+	m.checkKind("d", Absent)
+}
