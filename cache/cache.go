@@ -73,6 +73,7 @@ type Cache struct {
 	fetch    *Fetcher
 	flights  singleflight.Group
 	gates    gates
+	names    gates  // of names, which with write-back change before the bucket; claimed before keys
 	stage    *Stage // nil: read-only
 	removals *removals
 	sends    *sends

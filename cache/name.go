@@ -93,6 +93,23 @@ func (c *Cache) claimName(ctx context.Context, n Name, keys ...string) (release 
 	return release, nil
 }
 
+// claimMoving claims keys whose names change, in write-back mode, before the
+// bucket does, so that no directory is renamed around them; for names as
+// claimName.
+func (c *Cache) claimMoving(ctx context.Context, names []Name, keys ...string) (release func(), err error) {
+	release, err = c.names.claim(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		if err := c.checkParents(n); err != nil {
+			release()
+			return nil, err
+		}
+	}
+	return release, nil
+}
+
 // checkParents is ErrMoved when a directory above n is known not to exist.
 func (c *Cache) checkParents(n Name) error {
 	for dir, _ := n.Split(); dir != ""; dir, _ = dir.Split() {

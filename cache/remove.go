@@ -69,9 +69,11 @@ func (c *Cache) removeStaged(ctx context.Context, n Name, s *Staged, isOpen bool
 
 // hideFile is Remove in write-back mode.
 func (c *Cache) hideFile(ctx context.Context, n Name, isOpen bool) error {
-	if err := c.checkParents(n); err != nil {
+	release, err := c.claimMoving(ctx, []Name{n}, c.keyOf(n))
+	if err != nil {
 		return err
 	}
+	defer release()
 	giveBack, err := c.stage.reserveRecords()
 	if err != nil {
 		return fmt.Errorf("remove %q: %w", n, err)
@@ -299,7 +301,13 @@ func (c *Cache) Rmdir(ctx context.Context, n Name) error {
 }
 
 func (c *Cache) rmdir(ctx context.Context, n Name) error {
-	if !c.writeBack {
+	if c.writeBack {
+		release, err := c.claimMoving(ctx, []Name{n}, c.dirKeyOf(n))
+		if err != nil {
+			return err
+		}
+		defer release()
+	} else {
 		if err := c.removeUnder(ctx, c.dirKeyOf(n)); err != nil {
 			return err
 		}
@@ -308,9 +316,6 @@ func (c *Cache) rmdir(ctx context.Context, n Name) error {
 			return err
 		}
 		defer release()
-	}
-	if err := c.checkParents(n); err != nil {
-		return err
 	}
 	hasMarker, err := c.checkEmpty(ctx, n)
 	if err != nil {

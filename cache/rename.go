@@ -235,6 +235,11 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	if err := c.CheckName(to); err != nil {
 		return nil, err
 	}
+	still, err := c.claimMoving(ctx, []Name{from, to}, c.dirKeyOf(from), c.dirKeyOf(to))
+	if err != nil {
+		return nil, err
+	}
+	defer still()
 	if err := errors.Join(c.settleBelow(ctx, from), c.settleBelow(ctx, to)); err != nil {
 		return nil, fmt.Errorf("rename directory %q to %q: %w", from, to, err)
 	}

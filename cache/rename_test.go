@@ -7,6 +7,7 @@ import (
 	"maps"
 	"sync"
 	"testing"
+	"time"
 
 	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
@@ -333,4 +334,40 @@ func TestDirectoryRenamedWhileItsAttributesChange(t *testing.T) {
 		t.Errorf("in the directory: %+v, %v", all, err)
 	}
 	m.sync()
+}
+
+// TestFileIsNotRenamedOutOfADirectoryThatIsBeingRenamed: it would be moved twice.
+func TestFileIsNotRenamedOutOfADirectoryThatIsBeingRenamed(t *testing.T) {
+	for name, change := range map[string]func(m *mounted) error{
+		"renamed": func(m *mounted) error {
+			_, err := m.Rename(t.Context(), "d/a", "a")
+			return err
+		},
+		"removed": func(m *mounted) error { return m.Remove(t.Context(), "d/a", false) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mountBehind(t, Options{})
+			m.put("d/a", []byte("content"))
+			m.checkKind("d/a", File)
+			free := m.hold("d/other")
+			moved, changed := make(chan error), make(chan error)
+			go func() {
+				_, err := m.RenameDir(t.Context(), "d", "to")
+				moved <- err
+			}()
+			m.untilClaimed(2)
+			go func() { changed <- change(m) }()
+			time.Sleep(10 * time.Millisecond) // it may come to something that waits for nothing
+			free()
+			if err := <-moved; err != nil {
+				t.Error(err)
+			}
+			if err := <-changed; !errors.Is(err, ErrMoved) {
+				t.Errorf("%v, want ErrMoved", err)
+			}
+			m.sync()
+			m.checkObject("to/a", []byte("content"))
+			m.checkObject("a", nil)
+		})
+	}
 }

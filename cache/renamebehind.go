@@ -15,12 +15,11 @@ import (
 // is there. Nothing is sent, but for what would have to wait for itself, which
 // is committed first.
 func (c *Cache) renameBehind(ctx context.Context, from, to Name) (Move, error) {
-	if err := c.checkParents(from); err != nil {
+	release, err := c.claimMoving(ctx, []Name{from, to}, c.keyOf(from), c.keyOf(to))
+	if err != nil {
 		return Move{}, err
 	}
-	if err := c.checkParents(to); err != nil {
-		return Move{}, err
-	}
+	defer release()
 	if err := c.commitDependents(ctx, c.keyOf(to)); err != nil {
 		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
