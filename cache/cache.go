@@ -23,6 +23,8 @@ type Options struct {
 
 	StageDir  string // where staged writes live; must be set; made with mode 0700
 	StageSize int64  // bytes of staged data at most; 0: what the file system has free
+	CacheDir  string // where what was read is kept for later mounts; empty: nowhere; made with mode 0700
+	CacheSize int64  // bytes of it at most; default 10 GiB
 	Memory    int64  // bytes of blocks and bodies in flight together; default 160 MiB, at least 32 MiB
 
 	MetadataTTL time.Duration // how long attributes and listings are believed; default 60 s
@@ -70,6 +72,7 @@ type Cache struct {
 	dirs     *directories
 	known    *known
 	blocks   *Blocks
+	tier     *Tier // nil: nothing is kept on disk
 	fetch    *Fetcher
 	flights  singleflight.Group
 	gates    gates
@@ -118,6 +121,11 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 			return nil, err
 		}
 	}
+	var err error
+	if c.tier, err = openTier(o.CacheDir, c.source().id(), cmp.Or(o.CacheSize, defaultTierSize), c.log); err != nil {
+		return nil, errors.Join(err, c.stage.Close())
+	}
+	c.stage.borrow(c.tier)
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.divide(max(cmp.Or(o.Memory, defaultMemory), minMemory))
 	if c.stage != nil {
@@ -129,9 +137,13 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 	return c, nil
 }
 
+func (c *Cache) source() Source {
+	return Source{c.client.Endpoint(), c.client.Region(), c.bucket, c.prefix}
+}
+
 // openStage opens the stage directory and its journal.
 func (c *Cache) openStage(ctx context.Context, dir string, limit int64) (*Stage, error) {
-	src := Source{c.client.Endpoint(), c.client.Region(), c.bucket, c.prefix}
+	src := c.source()
 	stage, err := openStage(ctx, dir, src.id(), limit)
 	if err != nil {
 		return nil, err
@@ -152,7 +164,7 @@ func (c *Cache) openStage(ctx context.Context, dir string, limit int64) (*Stage,
 func (c *Cache) divide(memory int64) {
 	c.dirs = newDirectories(c.bucket, c.prefix, c.ttl, memory/8)
 	c.blocks = NewBlocks(BlocksOptions{Limit: memory / 2})
-	c.fetch = NewFetcher(c.ctx, FetcherOptions{Client: c.client, Blocks: c.blocks, Logger: c.log})
+	c.fetch = NewFetcher(c.ctx, FetcherOptions{Client: c.client, Blocks: c.blocks, Tier: c.tier, Logger: c.log})
 	c.sendingLimit = memory * 3 / 8
 	c.sending = semaphore.NewWeighted(c.sendingLimit)
 }

@@ -40,7 +40,7 @@ type fetch struct {
 
 // run returns when every block is ready or has failed.
 func (t *fetch) run(ctx context.Context) {
-	rest, err := t.fill(ctx, t.blocks)
+	rest, err := t.fill(ctx, t.fromTier(ctx, t.blocks))
 	t.fetcher.blocks.failed(rest, err)
 	t.fetcher.blocks.ended(t)
 	t.cancel(nil)
@@ -48,6 +48,9 @@ func (t *fetch) run(ctx context.Context) {
 
 // fill returns the blocks that it could not fill, and why.
 func (t *fetch) fill(ctx context.Context, rest []*block) ([]*block, error) {
+	if len(rest) == 0 {
+		return nil, nil
+	}
 	for try := 1; ; try++ {
 		v := t.fetcher.blocks.version(t.content)
 		n, err := t.get(ctx, v, rest, try)
@@ -103,6 +106,7 @@ func (t *fetch) get(ctx context.Context, v Version, rest []*block, try int) (int
 		if err := readFull(body, k.data, patience); err != nil {
 			return i, stalledOr(ctx, fmt.Errorf("get %s: %w: %w", v.Path, errBroken, err))
 		}
+		t.fetcher.tier.offer(v, k)
 		t.fetcher.blocks.filled(k)
 	}
 	return len(rest), nil

@@ -24,16 +24,19 @@ const (
 type FetcherOptions struct {
 	Client   *remote.Client // the object store; must be set
 	Blocks   *Blocks        // where fetched bytes go; must be set
+	Tier     *Tier          // where they are looked for first, and stored; nil: nowhere
 	Window   int64          // bytes one Reader may be ahead; 0: 64 MiB; never more than half of the limit of Blocks
 	Parallel int            // requests under way at which no more are sent ahead of reads; 0: 32
 	Logger   *slog.Logger   // default: discards
 }
 
-// Fetcher issues the ranged GETs of every Reader of a mount. Safe for
+// Fetcher fills the blocks that the Readers of a mount need, from the disk
+// tier and by ranged GETs. Safe for
 // concurrent use.
 type Fetcher struct {
 	client   *remote.Client
 	blocks   *Blocks
+	tier     *Tier
 	window   int64
 	parallel int
 	log      *slog.Logger
@@ -53,6 +56,7 @@ func NewFetcher(ctx context.Context, o FetcherOptions) *Fetcher {
 	f := &Fetcher{
 		client:   o.Client,
 		blocks:   o.Blocks,
+		tier:     o.Tier,
 		window:   o.Window,
 		parallel: o.Parallel,
 		log:      o.Logger,
@@ -68,6 +72,7 @@ func NewFetcher(ctx context.Context, o FetcherOptions) *Fetcher {
 		f.log = slog.New(slog.DiscardHandler)
 	}
 	f.ctx, f.cancel = context.WithCancelCause(ctx)
+	f.tier.startFill(f.blocks)
 	return f
 }
 
@@ -80,6 +85,7 @@ func (f *Fetcher) Close() {
 	f.mu.Unlock()
 	f.cancel(fmt.Errorf("fetcher: %w", fs.ErrClosed))
 	f.running.Wait()
+	f.tier.Close()
 }
 
 // Reader opens v for one handle. It sends nothing.

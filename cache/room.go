@@ -125,6 +125,31 @@ func (b *Blocks) failLocked(k *block, err error) {
 	b.detachLocked(k)
 }
 
+// retain takes one more reference, of whoever has one.
+func (b *Blocks) retain(k *block) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refLocked(k)
+}
+
+// retainReady takes a reference on each block of v that is ready.
+func (b *Blocks) retainReady(v Version) []*block {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.findLocked(v)
+	if c == nil {
+		return nil
+	}
+	var ready []*block
+	for _, k := range c.blocks {
+		if k.ready {
+			b.refLocked(k)
+			ready = append(ready, k)
+		}
+	}
+	return ready
+}
+
 // release takes back one reference of each block.
 func (b *Blocks) release(blocks []*block) {
 	b.mu.Lock()

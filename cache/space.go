@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -29,9 +30,12 @@ func (s *Stage) reserve(n int64) error {
 	if s.limit > 0 && s.used+n > s.limit {
 		return fmt.Errorf("%w: --stage-size is reached", ErrStageFull)
 	}
-	if n > s.free {
+	for n > s.free {
 		if err := s.askFreeLocked(); err != nil {
 			return err
+		}
+		if n <= s.free || !s.lender.giveWay() {
+			break
 		}
 	}
 	if n > s.free {
@@ -40,6 +44,18 @@ func (s *Stage) reserve(n int64) error {
 	s.free -= n
 	s.used += n
 	return nil
+}
+
+// borrow has t give way to what is staged, where they share a file system.
+func (s *Stage) borrow(t *Tier) {
+	if s == nil || t == nil || s.lock == nil {
+		return
+	}
+	var ours, theirs unix.Stat_t
+	err := errors.Join(unix.Fstat(int(s.lock.Fd()), &ours), unix.Fstat(int(t.lock.Fd()), &theirs))
+	if err == nil && ours.Dev == theirs.Dev {
+		s.lender = t
+	}
 }
 
 // hold is reserve for bytes that are there already, whatever the limit.

@@ -24,6 +24,7 @@ type Stage struct {
 	lock    *os.File
 	journal *Journal
 	limit   int64 // bytes; 0: what the file system has free
+	lender  *Tier // gives way on the same file system; nil: none
 
 	mu     sync.Mutex
 	byName map[Name]*Staged            // guarded by mu, like all below
@@ -42,7 +43,7 @@ func openStage(ctx context.Context, dir, source string, limit int64) (*Stage, er
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, unusable(dir, err)
 	}
-	if err := checkOwner(dir); err != nil {
+	if err := checkOwner("stage", dir); err != nil {
 		return nil, err
 	}
 	parent, err := os.OpenRoot(dir)
@@ -84,18 +85,18 @@ func unusable(dir string, err error) error {
 	return fmt.Errorf("stage directory %s: %w", dir, err)
 }
 
-// checkOwner refuses a directory that others can write to: they could replace
-// what is uploaded.
-func checkOwner(dir string) error {
+// checkOwner refuses a directory, stage or cache, that others can write to:
+// they could replace what is uploaded or read.
+func checkOwner(what, dir string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(dir, &st); err != nil {
-		return fmt.Errorf("stage directory %s: %w", dir, err)
+		return fmt.Errorf("%s directory %s: %w", what, dir, err)
 	}
 	if st.Uid != uint32(os.Geteuid()) {
-		return fmt.Errorf("stage directory %s belongs to user %d: choose another --stage-dir", dir, st.Uid)
+		return fmt.Errorf("%[1]s directory %[2]s belongs to user %[3]d: choose another --%[1]s-dir", what, dir, st.Uid)
 	}
 	if st.Mode&0o022 != 0 {
-		return fmt.Errorf("stage directory %s can be written to by others: chmod 0700 it, or choose another --stage-dir", dir)
+		return fmt.Errorf("%[1]s directory %[2]s can be written to by others: chmod 0700 it, or choose another --%[1]s-dir", what, dir)
 	}
 	return nil
 }

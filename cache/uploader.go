@@ -114,7 +114,9 @@ func (c *Cache) putBody(ctx context.Context, p remote.Path, snap *snapshot, body
 	step("put")
 	stored, err := c.client.Put(ctx, p, bytes.NewReader(body), snap.size, o)
 	if err == nil && snap.size <= keptAfterPut {
-		c.blocks.Store(Version{Path: p, ETag: stored.ETag, Size: snap.size}, body)
+		v := Version{Path: p, ETag: stored.ETag, Size: snap.size}
+		c.blocks.Store(v, body)
+		c.tier.offerAll(v)
 	}
 	step("put-done")
 	return stored, err
@@ -184,5 +186,6 @@ func (c *Cache) replaceMeta(ctx context.Context, o remote.Object, meta remote.Me
 func (c *Cache) moveContent(old, now remote.Object) {
 	if versionOf(old) != versionOf(now) {
 		c.blocks.Move(versionOf(old), versionOf(now))
+		c.tier.move(versionOf(old), versionOf(now))
 	}
 }

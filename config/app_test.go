@@ -213,6 +213,8 @@ func TestMistakesGetOneClearLine(t *testing.T) {
 		{"SOURCE is missing", []string{"ncloudfs", "mount"}},
 		{"MOUNTPOINT is empty", []string{"ncloudfs", "mount", "bucket", ""}},
 		{"is below the mount point", mount("--stage-dir=/mnt/x/stage")},
+		{"the cache directory /mnt/x/cache is below the mount point", mount("--cache-dir=/mnt/x/cache", "--stage-dir=/srv")},
+		{"must be at least 16M", mount("--cache-size=1M")},
 		{"unknown mount option", mount("-o", "=x")},
 		{"too many arguments", mount("/more")},
 		{`unknown command "mout": did you mean "mount"?`, []string{"ncloudfs", "mout", "a", "b"}},

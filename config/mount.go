@@ -105,6 +105,9 @@ func (p *parsed) mount(source Source, mountpoint string, lookup func(string) (st
 	if isBelow(m.Cache.StageDir, mountpoint) {
 		return nil, fmt.Errorf("the stage directory %s is below the mount point: choose another --stage-dir", m.Cache.StageDir)
 	}
+	if m.Cache.CacheDir != "" && isBelow(m.Cache.CacheDir, mountpoint) {
+		return nil, fmt.Errorf("the cache directory %s is below the mount point: choose another --cache-dir", m.Cache.CacheDir)
+	}
 	m.Cache.Bucket, m.Cache.Prefix, m.Cache.ReadOnly = source.Bucket, source.Prefix, p.readOnly
 	m.FS.Source, m.FS.ReadOnly = source.String(), p.readOnly
 	m.FS.Debug = p.log.Level <= slog.LevelDebug
@@ -117,8 +120,8 @@ func (p *parsed) stageDir(state string) string {
 	switch {
 	case p.cache.StageDir != "":
 		return p.cache.StageDir
-	case p.cacheDir != "":
-		return filepath.Join(p.cacheDir, "stage")
+	case p.cache.CacheDir != "":
+		return filepath.Join(p.cache.CacheDir, "stage")
 	}
 	return filepath.Join(state, "stage")
 }

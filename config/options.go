@@ -50,6 +50,8 @@ func viewOptions() options {
 			usage: "how long what other clients change may go unseen", set: (*settings).setMetadataTTL},
 		{name: "memory", group: groupLocal, value: "SIZE", auto: "a quarter of what there is, at most 160M",
 			usage: "for cached data and uploads in flight", set: (*settings).setMemory},
+		{name: "cache-size", group: groupLocal, value: "SIZE", def: "10G",
+			usage: "most of the disk that --cache-dir may use for what was read", set: (*settings).setCacheSize},
 		{name: "log-level", group: groupRun, value: "LEVEL", def: "info",
 			usage: "debug, info, warn or error", set: (*settings).setLogLevel},
 		{name: "log-format", group: groupRun, value: "text|json", def: "text",
@@ -63,7 +65,7 @@ func stageOptions() options {
 		{name: "stage-dir", group: groupLocal, value: "DIR", auto: "below the state directory",
 			usage: "where written data waits for its upload", set: (*settings).setStageDir},
 		{name: "cache-dir", group: groupLocal, value: "DIR",
-			usage: "puts the stage into DIR/stage unless --stage-dir says otherwise", set: (*settings).setCacheDir},
+			usage: "keeps what was read, also for later mounts, and the stage in DIR/stage", set: (*settings).setCacheDir},
 	}
 }
 

@@ -15,7 +15,7 @@ func (a *App) runPending(ctx context.Context, p *parsed) error {
 		o.Mountpoint, o.Names = p.args[0], p.args[1:]
 	} else {
 		state, err := stateDir(a.LookupEnv)
-		if err != nil && p.cache.StageDir == "" && p.cacheDir == "" {
+		if err != nil && p.cache.StageDir == "" && p.cache.CacheDir == "" {
 			return err
 		}
 		o.StageDir = p.stageDir(state)

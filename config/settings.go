@@ -30,7 +30,6 @@ type settings struct {
 	log        daemon.LogOptions
 	pending    control.PendingOptions
 	drainTime  time.Duration // 0: not given
-	cacheDir   string
 	demoDir    string
 	readOnly   bool
 	foreground bool
@@ -147,6 +146,7 @@ func (s *settings) setUmask(v string) error {
 const (
 	minMemory        = 32 << 20
 	maxDefaultMemory = 160 << 20
+	minCache         = 16 << 20
 	minPart          = 8 << 20
 	maxPart          = 1 << 30
 	partMeasure      = 4 << 20
@@ -172,13 +172,20 @@ func (s *settings) setStageSize(v string) (err error) {
 	return err
 }
 
+func (s *settings) setCacheSize(v string) (err error) {
+	if s.cache.CacheSize, err = parseSize(v); err == nil && s.cache.CacheSize < minCache {
+		err = errors.New("must be at least 16M")
+	}
+	return err
+}
+
 func (s *settings) setStageDir(v string) (err error) {
 	s.cache.StageDir, err = filepath.Abs(v)
 	return err
 }
 
 func (s *settings) setCacheDir(v string) (err error) {
-	s.cacheDir, err = filepath.Abs(v)
+	s.cache.CacheDir, err = filepath.Abs(v)
 	return err
 }
 
