@@ -183,7 +183,7 @@ func TestTierBelievesNoRecordAfterACrash(t *testing.T) {
 			if n := d.readColdly(t, v); n != 0 {
 				t.Errorf("after it was fetched: %d requests", n)
 			}
-			checkStock(t, d.f.tier)
+			checkStock(t, d.f)
 		})
 	}
 }
@@ -195,9 +195,12 @@ func noError(t testing.TB, err error) {
 	}
 }
 
-// checkStock compares what the tier believes to use with what is on the disk.
-func checkStock(t testing.TB, tier *Tier) {
+// checkStock compares what the tier believes to use with what is on the disk,
+// once nothing is being stored.
+func checkStock(t testing.TB, f *Fetcher) {
 	t.Helper()
+	checkIdleSoon(t, f)
+	tier := f.tier
 	tier.flush()
 	tier.mu.Lock()
 	defer tier.mu.Unlock()
@@ -254,7 +257,7 @@ func TestTierKeepsItsBound(t *testing.T) {
 	for _, v := range versions {
 		d.read(t, v)
 		d.settle(t, v)
-		checkStock(t, d.f.tier)
+		checkStock(t, d.f)
 		d.readColdly(t, versions[0]) // is used all the time
 	}
 	kept := map[string]bool{}
@@ -298,7 +301,7 @@ func TestTierLeavesSpaceAndGivesWay(t *testing.T) {
 	if n := d.readColdly(t, b); n != 1 {
 		t.Errorf("on a full disk: %d requests, want 1", n)
 	}
-	checkStock(t, d.f.tier)
+	checkStock(t, d.f)
 }
 
 func TestTierNeverWaitsForTheDisk(t *testing.T) {
@@ -341,7 +344,7 @@ func TestTierFollowsOurCopies(t *testing.T) {
 	if n := d.read(t, now); n != 0 {
 		t.Errorf("%d requests for a copy of what is there", n)
 	}
-	checkStock(t, d.f.tier)
+	checkStock(t, d.f)
 }
 
 func TestTierDirectoryIsOursAlone(t *testing.T) {
