@@ -179,11 +179,11 @@ func (j *Journal) Forget(id string) {
 	delete(j.done, id)
 }
 
-// Done returns the IDs of the files that are done and not forgotten.
-func (j *Journal) Done() []string {
+// Done returns the records of the files that are done and not forgotten.
+func (j *Journal) Done() []Record {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.Sorted(maps.Keys(j.done))
+	return slices.Collect(maps.Values(j.done))
 }
 
 // Append writes a group of records, which a crash cannot part. They are then

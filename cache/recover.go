@@ -53,9 +53,10 @@ func (c *Cache) recover(uploadOpen bool) {
 		}
 	}
 	if !c.idle {
-		for _, id := range c.stage.journal.Done() {
-			_ = c.stage.root.Remove(id) // gone already, but for a crash; a removal has none
-			c.stage.journal.Forget(id)
+		for _, r := range c.stage.journal.Done() {
+			_ = c.stage.root.Remove(r.ID) // gone already, but for a crash; a removal has none
+			c.abortBehind(r.Upload)       // the same
+			c.stage.journal.Forget(r.ID)
 		}
 		c.reportStrays()
 	}

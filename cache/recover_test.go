@@ -332,3 +332,25 @@ func TestOlderFileOfANameIsKeptIfItsEndIsLost(t *testing.T) {
 		t.Errorf("%d uploads, want 1", keys)
 	}
 }
+
+func TestUploadOfARemovedFileIsAbortedAfterACrash(t *testing.T) {
+	m := mountBehind(t, Options{})
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpUploadPart, Effect: emulator.Refuse, Code: "AccessDenied"})
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpAbortMultipartUpload, Effect: emulator.Refuse, Code: "AccessDenied"}) // it dies before that
+	s := m.overwrite("large")
+	m.write(s, random("large", 20<<20), 0)
+	if err := s.Commit(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	s.Release()
+	m.remove("large")
+	m.until(emulator.OpAbortMultipartUpload, 1)
+	dir := copyStage(t, m.stage.root)
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	m.server.Faults().Clear()
+	m.Cache = m.open(Options{StageDir: dir, WriteBack: true})
+	m.checkNoUploads()
+	m.checkObject("large", nil)
+}

@@ -60,7 +60,7 @@ func (s *Staged) noteDoneLocked() uint64 {
 func (s *Staged) endRecordsLocked() []Record {
 	group := s.formerDoneLocked("")
 	if s.noted != "" && s.noted != StateDone || s.savedID == s.path {
-		group = append(group, Record{ID: s.path, State: StateDone, At: time.Now()})
+		group = append(group, Record{ID: s.path, State: StateDone, At: time.Now(), Upload: s.upload}) // aborted after this
 	}
 	s.noted, s.savedID = StateDone, ""
 	return group
