@@ -122,9 +122,7 @@ func (c *Cache) awaitRest(s *Staged) bool {
 		if wait <= 0 {
 			return !c.isDraining()
 		}
-		select {
-		case <-time.After(wait):
-		case <-c.draining:
+		if !c.untilDrain(wait) {
 			return false
 		}
 	}
@@ -150,12 +148,7 @@ func (c *Cache) pauseBehind(s *Staged, wait time.Duration) bool {
 	s.mu.Lock()
 	s.nextTry = time.Now().Add(wait)
 	s.mu.Unlock()
-	select {
-	case <-time.After(wait):
-		return true
-	case <-c.draining:
-		return false
-	}
+	return c.untilDrain(wait)
 }
 
 // endBehind lets the next close, or a failed removal, look after the file

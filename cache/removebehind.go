@@ -25,6 +25,9 @@ func (c *Cache) removeBehind() {
 	for {
 		select {
 		case <-c.removals.wake:
+			if !c.untilDrain(restTime / 10) { // one look at all of them serves many
+				return
+			}
 		case <-timer:
 		case <-c.draining:
 			return
@@ -44,6 +47,16 @@ func (c *Cache) removeBehind() {
 		if !next.IsZero() {
 			timer = time.After(max(time.Until(next), restTime/10))
 		}
+	}
+}
+
+// untilDrain waits; false when Drain takes over.
+func (c *Cache) untilDrain(wait time.Duration) bool {
+	select {
+	case <-time.After(wait):
+		return true
+	case <-c.draining:
+		return false
 	}
 }
 

@@ -371,3 +371,26 @@ func TestFileIsNotRenamedOutOfADirectoryThatIsBeingRenamed(t *testing.T) {
 		})
 	}
 }
+
+// TestNewFileInThePlaceOfOneThatWasRenamedDuringItsUploadIsListed: the object of
+// the former is still to be deleted.
+func TestNewFileInThePlaceOfOneThatWasRenamedDuringItsUploadIsListed(t *testing.T) {
+	m := mountBehind(t, Options{})
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Delay, After: 50 * time.Millisecond, Count: 1})
+	first := m.overwrite("a")
+	defer first.Release()
+	m.write(first, []byte("first"), 0)
+	uploaded := make(chan error)
+	go func() { uploaded <- first.Commit(t.Context()) }()
+	m.until(emulator.OpPutObject, 1)
+	m.rename("a", "b")
+	second := m.overwrite("a")
+	defer second.Release()
+	if err := <-uploaded; err != nil {
+		t.Error(err)
+	}
+	all, err := m.ReadDir(t.Context(), "")
+	if err != nil || len(all) != 2 || all[0].Base != "a" || all[1].Base != "b" {
+		t.Errorf("listed are %+v, %v", all, err)
+	}
+}

@@ -221,7 +221,7 @@ func (c *Cache) ReadDir(ctx context.Context, n Name) ([]DirEntry, error) {
 		}
 		all = c.dirs.Merge(n, l.(*listing))
 	}
-	all = c.withLocalDirs(n, all)
+	all = c.withLocal(n, all)
 	for i := range all {
 		name := n.Join(all[i].Base)
 		if s := c.stage.Of(name); s != nil {
@@ -236,18 +236,22 @@ func (c *Cache) ReadDir(ctx context.Context, n Name) ([]DirEntry, error) {
 	return all, nil
 }
 
-// withLocalDirs adds the directories of n that exist only because something
-// below them is staged.
-func (c *Cache) withLocalDirs(n Name, all []DirEntry) []DirEntry {
+// withLocal adds what is in n only because it, or something below it, is staged.
+func (c *Cache) withLocal(n Name, all []DirEntry) []DirEntry {
 	byBase := func(e DirEntry, base string) int { return cmp.Compare(e.Base, base) }
 	for _, s := range c.stage.Under(n) {
-		name, _ := s.Name()
-		if !name.In(n) || name == n {
-			continue // renamed a moment ago
+		name, linked := s.Name()
+		if !linked || !name.In(n) || name == n || name == n.marker() {
+			continue // renamed or removed a moment ago
 		}
 		base, _, isBelow := strings.Cut(string(name.Rebase(n, "")), "/")
-		if i, found := slices.BinarySearchFunc(all, base, byBase); isBelow && !found {
+		i, found := slices.BinarySearchFunc(all, base, byBase)
+		switch {
+		case found:
+		case isBelow:
 			all = slices.Insert(all, i, DirEntry{base, Entry{Kind: Dir, Expires: time.Now().Add(c.ttl)}})
+		default:
+			all = slices.Insert(all, i, DirEntry{base, s.Entry()})
 		}
 	}
 	return all
