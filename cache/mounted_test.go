@@ -191,6 +191,9 @@ func (m *mounted) overwrite(n Name) *Staged {
 func (m *mounted) openFor(n Name, truncate bool) *Staged {
 	m.t.Helper()
 	s, err := m.stageOf(m.t.Context(), n, truncate)
+	for try := 1; try < 5 && errors.Is(err, remote.ErrChanged); try++ {
+		s, err = m.stageOf(m.t.Context(), n, truncate) // as the kernel does
+	}
 	if err != nil {
 		m.t.Fatal(err)
 	}
