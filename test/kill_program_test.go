@@ -181,7 +181,7 @@ func (w *ledgerProgram) rename(from, to string) {
 	f, isDone := w.at(from), true
 	do := func() error {
 		err := w.p.rename(from, to)
-		if w.mayFail && w.writeBack && errors.Is(err, unix.EACCES) {
+		if (w.mayFail || w.powerLoss) && w.writeBack && errors.Is(err, unix.EACCES) {
 			isDone, err = false, nil
 		}
 		return err
