@@ -3,6 +3,7 @@ package cache
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -122,21 +123,26 @@ func showable(base string) bool {
 		utf8.ValidString(base) && strings.IndexByte(base, 0) < 0
 }
 
+var errMorePages = errors.New("there are more pages")
+
 // list asks for directory n. With pages > 0 it gives up after that many and
 // returns nil when there are more.
 func (c *Cache) list(ctx context.Context, n Name, pages int) (*listing, error) {
 	o := remote.ListOptions{Bucket: c.bucket, Prefix: c.dirKeyOf(n), Delimiter: "/"}
 	b := newListingBuilder(o.Prefix, time.Now(), c.ttl)
 	count := 0
-	for page, err := range c.client.List(ctx, o) {
-		if err != nil {
-			return nil, fmt.Errorf("list directory %q: %w", n, err)
-		}
+	err := c.client.ListEach(ctx, o, func(page *remote.Page) error {
 		b.add(page)
-		count++
-		if count == pages && page.Next != "" {
-			return nil, nil
+		if count++; count == pages && page.Next != "" {
+			return errMorePages
 		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errMorePages):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("list directory %q: %w", n, err)
 	}
 	l := b.finish()
 	if l.hidden > 0 {
