@@ -75,6 +75,7 @@ type Cache struct {
 	tier     *Tier // nil: nothing is kept on disk
 	fetch    *Fetcher
 	flights  singleflight.Group
+	walk     walk
 	gates    gates
 	names    gates  // of names, which with write-back change before the bucket; claimed before keys
 	stage    *Stage // nil: read-only

@@ -66,24 +66,31 @@ func (b *listingBuilder) add(p *remote.Page) {
 	l := &b.listing
 	l.ordered = l.ordered && p.Ordered
 	for _, o := range p.Objects {
-		base := strings.TrimPrefix(o.Path.Key, b.prefix)
-		switch {
-		case base == "" && b.prefix != "":
-			l.marker = &o
-		case !showable(base):
-			l.hidden++
-		default:
-			l.entries = append(l.entries, listed{base, o.ETag, o.Size, o.ModTime, false})
-		}
+		b.addObject(o)
 	}
 	for _, prefix := range p.Prefixes {
-		base := strings.TrimSuffix(strings.TrimPrefix(prefix, b.prefix), "/")
-		if !showable(base) {
-			l.hidden++
-			continue
-		}
-		l.entries = append(l.entries, listed{base: base, isDir: true})
+		b.addDir(strings.TrimSuffix(strings.TrimPrefix(prefix, b.prefix), "/"))
 	}
+}
+
+func (b *listingBuilder) addObject(o remote.Object) {
+	base := strings.TrimPrefix(o.Path.Key, b.prefix)
+	switch {
+	case base == "" && b.prefix != "":
+		b.listing.marker = &o
+	case !showable(base):
+		b.listing.hidden++
+	default:
+		b.listing.entries = append(b.listing.entries, listed{base, o.ETag, o.Size, o.ModTime, false})
+	}
+}
+
+func (b *listingBuilder) addDir(base string) {
+	if !showable(base) {
+		b.listing.hidden++
+		return
+	}
+	b.listing.entries = append(b.listing.entries, listed{base: base, isDir: true})
 }
 
 // finish sorts and removes what a path can show only once: where an object
@@ -128,6 +135,9 @@ var errMorePages = errors.New("there are more pages")
 // list asks for directory n. With pages > 0 it gives up after that many and
 // returns nil when there are more.
 func (c *Cache) list(ctx context.Context, n Name, pages int) (*listing, error) {
+	if l, err := c.walk.list(ctx, c, n); l != nil || err != nil {
+		return l, err
+	}
 	o := remote.ListOptions{Bucket: c.bucket, Prefix: c.dirKeyOf(n), Delimiter: "/"}
 	b := newListingBuilder(o.Prefix, time.Now(), c.ttl)
 	count := 0
@@ -144,9 +154,13 @@ func (c *Cache) list(ctx context.Context, n Name, pages int) (*listing, error) {
 	case err != nil:
 		return nil, fmt.Errorf("list directory %q: %w", n, err)
 	}
+	return c.finishListing(n, b), nil
+}
+
+func (c *Cache) finishListing(n Name, b *listingBuilder) *listing {
 	l := b.finish()
 	if l.hidden > 0 {
 		c.log.Warn("some keys cannot be shown as file names", "directory", string(n), "keys", l.hidden)
 	}
-	return l, nil
+	return l
 }
