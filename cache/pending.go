@@ -175,6 +175,7 @@ func (c *Cache) retryKept(ctx context.Context, r Record) error {
 	if s == nil {
 		return nil // done already
 	}
+	defer s.settle()
 	if err := s.noteRetry(r); err != nil {
 		return err
 	}

@@ -52,6 +52,9 @@ func (c *Cache) recover(uploadOpen bool) {
 			}
 		}
 	}
+	for _, s := range c.stage.Under("") {
+		s.settle() // not before all are there: one may be made of what another replaces
+	}
 	if !c.idle {
 		for _, r := range c.stage.journal.Done() {
 			_ = c.stage.root.Remove(r.ID) // gone already, but for a crash; a removal has none
@@ -75,7 +78,7 @@ func (c *Cache) completeOpen(r *Record) {
 	}
 	local, size := extents{slices.Clone(r.Local)}, info.Size()
 	switch {
-	case r.Base == nil && size > r.Size:
+	case r.BaseEnd == 0 && size > r.Size: // nothing of a base shows
 		local.Add(0, size) // holes are zeros, as in the file
 	case local.Bytes() > 0 && size < r.Local[len(r.Local)-1].End:
 		local.Cut(size)
@@ -128,7 +131,8 @@ func (c *Cache) isWanted(r Record) error {
 	return nil
 }
 
-// takeUp stages one file again, or has one object removed.
+// takeUp stages one file again, or has one object removed. It is for the caller
+// to settle it.
 func (c *Cache) takeUp(r Record) error {
 	if r.State == StateRemoved {
 		c.takeUpRemoval(r)
@@ -158,7 +162,6 @@ func (c *Cache) takeUp(r Record) error {
 	if !c.idle {
 		c.log.Info("taking up a file that an earlier mount left", "path", c.path(string(r.Key)).String(), "bytes", r.Size)
 	}
-	s.settle()
 	return nil
 }
 

@@ -2,10 +2,12 @@ package cache
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
@@ -353,4 +355,55 @@ func TestUploadOfARemovedFileIsAbortedAfterACrash(t *testing.T) {
 	m.Cache = m.open(Options{StageDir: dir, WriteBack: true})
 	m.checkNoUploads()
 	m.checkObject("large", nil)
+}
+
+// TestRenamedFileIsTakenUpBeforeWhatReplacesItsOldObject, however much else there
+// is to take up.
+func TestRenamedFileIsTakenUpBeforeWhatReplacesItsOldObject(t *testing.T) {
+	m := mountBehind(t, Options{})
+	old, replacement := random("old", 1000), random("replacement", 1000)
+	m.put("a", old)
+	for _, op := range []string{emulator.OpPutObject, emulator.OpCopyObject} {
+		m.server.Faults().Add(emulator.Fault{Operation: op, Effect: emulator.Refuse, Code: "AccessDenied"})
+	}
+	m.rename("a", "b")
+	for i := range 300 {
+		if err := m.Mkdir(t.Context(), Name(fmt.Sprintf("d%d", i)), Attr{Mode: 0o40700, HasMode: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.save("a", replacement)
+	dir := copyStage(t, m.stage.root)
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	m.server.Faults().Clear()
+	time.Sleep(restTime) // then all are due at once
+	m.Cache = m.open(Options{StageDir: dir, WriteBack: true})
+	m.sync()
+	m.checkObject("b", old)
+	m.checkObject("a", replacement)
+}
+
+// TestEmptiedFileThatWasNotClosedIsKeptWhole: what was in it before does not
+// count.
+func TestEmptiedFileThatWasNotClosedIsKeptWhole(t *testing.T) {
+	m := mount(t, Options{})
+	m.create("a", random("before", 30_000))
+	s := m.edit("a")
+	defer s.Release()
+	if err := s.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	want := random("a", 50_000)
+	m.write(s, want, 0)
+	m.crash()
+	pending := m.Pending()
+	if len(pending) != 1 {
+		t.Fatalf("pending: %+v", pending)
+	}
+	var kept bytes.Buffer
+	if err := m.Export(t.Context(), pending[0].ID, &kept); err != nil || !bytes.Equal(kept.Bytes(), want) {
+		t.Errorf("%d bytes, %v, want %d", kept.Len(), err, len(want))
+	}
 }

@@ -61,11 +61,11 @@ func (s *Staged) truncateFileLocked(size int64) error {
 		s.emptied = s.changes + 1 // the one that is being made
 	}
 	switch {
-	case !promised:
+	case !promised || size == 0 && s.local.Bytes() == 0:
 		if err := s.file.Truncate(size); err != nil {
 			return fmt.Errorf("%w: %w", ErrStage, err)
 		}
-	case size == 0 && s.local.Bytes() > 0:
+	case size == 0:
 		file, path, err := s.c.stage.create()
 		if err != nil {
 			return err
