@@ -39,12 +39,13 @@ const (
 var errQueueFull = errors.New("too many files wait for their upload; ncloudfs pending says why")
 
 // owesLocked reports whether the file is to be uploaded by itself: nobody has
-// it open any more, or a close was answered before the upload.
+// it open any more, or a close was answered before the upload, or failed and
+// nothing was written since.
 func (s *Staged) owesLocked() bool {
 	if s.users > 0 && s.saved < s.emptied {
 		return false // what is written now is not whole yet, and would take the promise's place
 	}
-	return s.dirtyLocked() && s.aside == nil && (s.users == 0 || s.c.writeBack && s.promisedLocked())
+	return s.dirtyLocked() && s.aside == nil && (s.users == 0 || s.promisedLocked() && (s.c.writeBack || s.saved == s.changes))
 }
 
 // startBehindLocked has the file uploaded behind if it is owed.

@@ -20,13 +20,14 @@ func (m *mounted) hold(n Name) (release func()) {
 	return release
 }
 
-// untilClaimed waits until that many changes wait for keys or have them.
+// untilClaimed waits until at least that many changes wait for keys or have
+// them; 0: until none does.
 func (m *mounted) untilClaimed(count int) {
 	m.t.Helper()
 	eventually(m.t, "claims", func() bool {
 		m.gates.mu.Lock()
 		defer m.gates.mu.Unlock()
-		return len(m.gates.claims) == count
+		return len(m.gates.claims) == count || count > 0 && len(m.gates.claims) > count
 	})
 }
 
