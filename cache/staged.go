@@ -60,9 +60,10 @@ type Staged struct {
 	emptied    uint64          // the value of changes when promised bytes were cut off; that promise counts until a newer one
 	watched    bool            // its object may be overwritten by an older request of ours
 	progress   progress
-	acl        string    // that the object is to get after its upload; empty: none
-	failure    error     // of the last try
-	nextTry    time.Time // zero: under way, or only on request
+	mirrors    []*Backing // where what is written is repeated
+	acl        string     // that the object is to get after its upload; empty: none
+	failure    error      // of the last try
+	nextTry    time.Time  // zero: under way, or only on request
 
 	// The journal.
 	noted     State // what it says; empty: nothing

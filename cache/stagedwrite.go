@@ -27,6 +27,9 @@ func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
 		s.size = max(s.size, end)
 		s.wasWritten = true
 		s.touchLocked(true)
+		if failed := s.repeatLocked(func(b *Backing) error { return b.writeAt(p[:n], off) }); err == nil {
+			err = failed
+		}
 	}
 	return n, err
 }
@@ -49,7 +52,7 @@ func (s *Staged) Truncate(size int64) error {
 	}
 	s.size = size
 	s.touchLocked(true)
-	return nil
+	return s.repeatLocked(func(b *Backing) error { return b.truncate(size) })
 }
 
 // truncateFileLocked frees what the file holds beyond size. While that is

@@ -51,7 +51,7 @@ func (t *Tier) startFill(b *Blocks) {
 // offer stores a block of v that is ready, or will be at once, if there is time
 // for it.
 func (t *Tier) offer(v Version, k *block) {
-	if t == nil || v.Size > t.limit/2 {
+	if t == nil || v.Size > t.limit/2 || v.ETag == "" {
 		return
 	}
 	t.fill.blocks.retain(k)

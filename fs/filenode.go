@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
-	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"ncloudfs/cache"
 	"ncloudfs/remote"
@@ -25,6 +24,8 @@ type fileNode struct {
 	writers int           // of these, open for writing
 	gone    bool          // unlinked, or replaced by a rename
 	pages   remote.ETag   // whose bytes the kernel's page cache may hold
+	backing *backing      // what the kernel reads by itself; nil: it asks
+	parted  bool          // its name is for another node, which is written to
 }
 
 var (
@@ -41,7 +42,7 @@ func (f *fileNode) take(e cache.Entry) bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gone {
+	if f.gone || f.parted {
 		return false
 	}
 	if f.handles > 0 && !f.isVersionLocked(e) {
@@ -66,6 +67,7 @@ func (f *fileNode) isVersionLocked(e cache.Entry) bool {
 // Open implements fs.NodeOpener. ESTALE makes the kernel look the name up once
 // more, and find a new node.
 func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	asked := ctx
 	ctx, done := f.m.operation(ctx)
 	defer done()
 	write := flags&(syscall.O_ACCMODE|syscall.O_TRUNC) != syscall.O_RDONLY
@@ -84,8 +86,11 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gone || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || !f.isVersionLocked(e) {
+	if f.gone || f.parted || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || !f.isVersionLocked(e) {
 		return nil, 0, syscall.ESTALE
+	}
+	if f.backing != nil && flags&syscall.O_ACCMODE == syscall.O_RDWR {
+		return nil, 0, f.partLocked(n, e)
 	}
 	keep := f.keepsPagesLocked(e, flags)
 	if errno := f.attachLocked(n, e, write, flags&syscall.O_TRUNC != 0); errno != 0 {
@@ -94,11 +99,18 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	if f.staged == nil {
 		f.pages = e.Object.ETag
 	}
-	h := f.newHandleLocked(flags)
-	if keep {
-		return h, fuse.FOPEN_KEEP_CACHE, 0
+	f.passLocked(flags)
+	how := f.howLocked(asked, flags, keep)
+	return f.newHandleLocked(flags), how, 0
+}
+
+// partLocked leaves the name to a new node, which shares the staged file.
+func (f *fileNode) partLocked(n cache.Name, e cache.Entry) syscall.Errno {
+	if errno := f.attachLocked(n, e, true, false); errno != 0 {
+		return errno
 	}
-	return h, 0, 0
+	f.parted = true
+	return syscall.ESTALE
 }
 
 // keepsPagesLocked reports whether the pages that the kernel has are those of
@@ -133,8 +145,7 @@ func (f *fileNode) attachLocked(n cache.Name, e cache.Entry, write, truncate boo
 	if write && !e.Attr.HasMode {
 		staged.Complete(whole)
 	}
-	f.staged = staged
-	return 0
+	return f.m.report("open", f.stageLocked(staged))
 }
 
 func (f *fileNode) newHandle(flags uint32) *handle {
@@ -164,11 +175,13 @@ func (f *fileNode) release(h *handle) {
 	}
 	staged, last := f.staged, f.handles == 0
 	if last {
+		hadBacking := f.backing != nil
+		f.unbackLocked()
 		if staged != nil {
 			f.entry = staged.Entry()
 			f.entry.Staged = nil
 			f.pages = ""
-			if !staged.Dirty() {
+			if !staged.Dirty() && !hadBacking { // else the kernel's pages were not written to
 				f.pages = staged.Committed().ETag
 			}
 			f.staged = nil
@@ -225,7 +238,7 @@ func (f *fileNode) attach(s *cache.Staged) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if s != nil && f.staged == nil && f.handles > 0 && s.Retain() {
-		f.staged = s
+		_ = f.stageLocked(s) // fails only where it was emptied, and nobody has written to it
 	}
 }
 

@@ -67,12 +67,13 @@ type Mount struct {
 	log        *slog.Logger
 	started    time.Time
 
-	ctx      context.Context // ends once unmounted
-	cancel   context.CancelFunc
-	server   *fuse.Server
-	notifier *notifier
-	done     chan struct{}
-	behind   sync.WaitGroup // work that outlives its operation
+	ctx         context.Context // ends once unmounted
+	cancel      context.CancelFunc
+	server      *fuse.Server
+	passthrough *passthrough
+	notifier    *notifier
+	done        chan struct{}
+	behind      sync.WaitGroup // work that outlives its operation
 }
 
 // New mounts c on mountpoint and returns once the kernel answers.
@@ -108,12 +109,15 @@ func New(ctx context.Context, mountpoint string, c *cache.Cache, o Options) (*Mo
 func (m *Mount) serve(o Options) error {
 	negative := negativeTimeout
 	root := &dirNode{node{m: m}}
-	raw := fs.NewNodeFS(root, &fs.Options{NegativeTimeout: &negative, NullPermissions: true})
-	server, err := fuse.NewServer(raw, m.mountpoint, m.fuseOptions(o))
+	m.passthrough = newPassthrough(fs.NewNodeFS(root, &fs.Options{NegativeTimeout: &negative, NullPermissions: true}))
+	server, err := fuse.NewServer(m.passthrough, m.mountpoint, m.fuseOptions(o))
 	if err != nil {
 		return fmt.Errorf("mount on %s: %w", m.mountpoint, err)
 	}
 	m.server = server
+	if errno := m.passthrough.probe(server, m.cache); errno != 0 {
+		m.log.Info("the kernel does not read the cache on disk by itself, which would be faster", "err", errno)
+	}
 	go func() {
 		server.Serve()
 		close(m.done)

@@ -1,0 +1,165 @@
+package fs
+
+import (
+	"context"
+	"sync"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"ncloudfs/cache"
+	"ncloudfs/remote"
+)
+
+// passthrough has the kernel read files of the disk cache by itself
+// (FOPEN_PASSTHROUGH). It adds to the answer of an OPEN what the node has
+// granted.
+//
+// The kernel's rules: while a file is open with a backing, every open must have
+// that backing, and what maps it maps the backing; beside an ordinary open none
+// can have one. With FOPEN_DIRECT_IO, reads and writes come to us all the same.
+//
+// So a writer beside such readers is FOPEN_DIRECT_IO, and what it writes is
+// repeated in the backing. One that can map what it writes gets a node of its
+// own: of stores into the backing we would never know.
+//
+// go-fuse's FilePassthroughFder is not used: it lets a backing live until after
+// the node was released, so that an open right then gets that of the version
+// before.
+type passthrough struct {
+	fuse.RawFileSystem
+	server *fuse.Server                      // set before it serves; nil: the kernel refuses backings
+	edited *lru.Cache[remote.Path, struct{}] // opened for reading and writing lately; safe for concurrent use
+
+	mu      sync.Mutex
+	granted map[<-chan struct{}]int32 // backings, by the Cancel of the OPEN that is being answered; guarded by mu
+}
+
+// editedLimit is how many edited files are remembered: databases that are open
+// for reading and for writing by turns.
+const editedLimit = 1 << 12
+
+func newPassthrough(raw fuse.RawFileSystem) *passthrough {
+	edited, _ := lru.New[remote.Path, struct{}](editedLimit) // fails only for a size below 1
+	return &passthrough{RawFileSystem: raw, edited: edited, granted: map[<-chan struct{}]int32{}}
+}
+
+// probe finds out whether the kernel takes files of the cache.
+func (p *passthrough) probe(server *fuse.Server, c *cache.Cache) syscall.Errno {
+	fd, ok := c.ProbeFd()
+	if !ok {
+		return 0
+	}
+	id, errno := server.RegisterBackingFd(&fuse.BackingMap{Fd: int32(fd)})
+	if errno != 0 {
+		return errno
+	}
+	p.server = server
+	return server.UnregisterBackingFd(id)
+}
+
+// Open implements fuse.RawFileSystem.
+func (p *passthrough) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	status := p.RawFileSystem.Open(cancel, in, out)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if id, ok := p.granted[cancel]; ok {
+		delete(p.granted, cancel)
+		out.BackingID = id
+		out.OpenFlags |= fuse.FOPEN_PASSTHROUGH
+	}
+	return status
+}
+
+// backing is what the kernel reads instead of asking us, from a node's first
+// open to its last release.
+type backing struct {
+	*cache.Backing
+	id int32 // the kernel's
+}
+
+// back returns a backing for the version o; nil: there is none.
+func (p *passthrough) back(c *cache.Cache, o remote.Object) *backing {
+	if p.server == nil {
+		return nil
+	}
+	file := c.Backing(o)
+	if file == nil {
+		return nil
+	}
+	id, errno := p.server.RegisterBackingFd(&fuse.BackingMap{Fd: int32(file.Fd())})
+	if errno != 0 {
+		file.Close()
+		return nil
+	}
+	return &backing{file, id}
+}
+
+// grant has the OPEN that is being answered use b.
+func (p *passthrough) grant(ctx context.Context, b *backing) {
+	open, ok := ctx.(*fuse.Context)
+	if !ok {
+		return // an open of our own
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.granted[open.Cancel] = b.id
+}
+
+// end gives b back.
+func (p *passthrough) end(b *backing) {
+	_ = p.server.UnregisterBackingFd(b.id) // fails only with the connection
+	b.Close()
+}
+
+// passLocked has the kernel read a file that nobody has open yet by itself, if
+// it can. Not one that was opened for reading and writing before: while it is
+// read like this, that costs it its node (partLocked).
+func (f *fileNode) passLocked(flags uint32) {
+	p, o := f.m.passthrough, f.entry.Object
+	if flags&syscall.O_ACCMODE == syscall.O_RDWR {
+		p.edited.Add(o.Path, struct{}{})
+		return
+	}
+	if f.handles == 0 && f.staged == nil && flags&syscall.O_DIRECT == 0 && !p.edited.Contains(o.Path) {
+		f.backing = p.back(f.m.cache, o)
+	}
+}
+
+// howLocked returns the flags of an answer to open(2).
+func (f *fileNode) howLocked(ctx context.Context, flags uint32, keep bool) uint32 {
+	switch {
+	case f.backing == nil && keep:
+		return fuse.FOPEN_KEEP_CACHE
+	case f.backing == nil:
+		return 0
+	}
+	f.m.passthrough.grant(ctx, f.backing)
+	if flags&(syscall.O_ACCMODE|syscall.O_DIRECT) != 0 {
+		return fuse.FOPEN_DIRECT_IO // what is written is ours to know; O_DIRECT would meet the rules of the cache's disk
+	}
+	return 0
+}
+
+// stageLocked gives the node a staged file. What is written to that from
+// wherever is repeated where the kernel reads.
+func (f *fileNode) stageLocked(s *cache.Staged) error {
+	f.staged = s
+	if f.backing == nil {
+		return nil
+	}
+	return s.Mirror(f.backing.Backing)
+}
+
+// unbackLocked ends what passLocked began.
+func (f *fileNode) unbackLocked() {
+	if f.backing == nil {
+		return
+	}
+	if f.staged != nil {
+		f.staged.Unmirror(f.backing.Backing)
+	}
+	f.m.passthrough.end(f.backing)
+	f.backing = nil
+}
