@@ -12,7 +12,9 @@
 // # One read
 //
 // Stat finds the object (directories, listing), Fetcher.Reader reads that one
-// version: Reader → window → Blocks → ranged GET with If-Match.
+// version: Reader → window → Blocks → Tier, else ranged GET with If-Match. What
+// came is offered to the Tier. A version that is whole and safe there can be
+// read without us (Backing).
 //
 // # One write
 //
@@ -52,6 +54,7 @@
 // A claim is a queue, not a mutex: waiting for it ends with the caller's
 // context. No mutex is held across a network call.
 //
-// Lock order: Staged.mu < Stage.mu < directories.mu; the locks of Blocks, gates,
-// removals, sends and of the Journal are leaves.
+// Lock order: Staged.mu < Stage.mu < directories.mu, and Staged.mu, Stage.mu,
+// tierFile.mu < Tier.mu; the locks of Blocks, gates, removals, sends and of the
+// Journal are leaves.
 package cache

@@ -61,6 +61,11 @@ func (t *Tier) evictOldest(keep *tierFile) bool {
 		t.mu.Unlock()
 		return false
 	}
+	if _, isBehind := t.behind[f]; isBehind { // needs no record any more
+		delete(t.behind, f)
+		f.users--
+		t.idle.Add(f, struct{}{})
+	}
 	path := t.dropLocked(f)
 	t.mu.Unlock()
 	_ = t.root.Remove(path) // the next mount removes it
@@ -70,7 +75,8 @@ func (t *Tier) evictOldest(keep *tierFile) bool {
 func (t *Tier) oldestLocked(keep *tierFile) *tierFile {
 	for range t.order.Len() {
 		f, _, _ := t.order.GetOldest()
-		if f.users == 0 && f != keep {
+		_, isBehind := t.behind[f]
+		if f != keep && (f.users == 0 || f.users == 1 && isBehind) {
 			return f
 		}
 		t.order.Get(f)

@@ -12,7 +12,8 @@
 //
 // fileNode.Open pins the node to a version (ESTALE when handles hold another;
 // the kernel's retry then looks up a new node); handle.Read asks the reader of
-// that version, or the staged file when there is one.
+// that version, or the staged file when there is one. What is whole in the disk
+// cache the kernel reads by itself (passthrough.go).
 //
 // # One write
 //

@@ -12,16 +12,16 @@ import (
 
 // kernelRead is a mount whose kernel reads "file", of content, by itself.
 type kernelRead struct {
-	diskCached
+	disk diskCached
 	*mounted
 	content string
 }
 
 func kernelReads(t *testing.T, options ...string) *kernelRead {
 	t.Helper()
-	k := &kernelRead{diskCached: diskCache(t), content: random(3 << 20)}
-	k.put(t, "file", k.content)
-	k.mounted = k.diskCached.mount(t, append(options, "--log-level=debug")...)
+	k := &kernelRead{disk: diskCache(t), content: random(3 << 20)}
+	k.disk.put(t, "file", k.content)
+	k.mounted = k.disk.mount(t, append(options, "--log-level=debug")...)
 	if strings.Contains(k.log.String(), "does not read the cache on disk by itself") {
 		require(t, "passthrough", false, "the kernel refuses to read the cache by itself")
 	}
@@ -65,8 +65,8 @@ func TestKernelReads(t *testing.T) {
 	ok(t, f.munmap())
 	k.unmount(t)
 
-	k.mounted = k.diskCached.mount(t, "--log-level=debug")
-	if n := k.gets(t, func() { equal(t, "after a remount", k.readCold(t, "file"), k.content) }); n != 0 {
+	k.mounted = k.disk.mount(t, "--log-level=debug")
+	if n := k.disk.gets(t, func() { equal(t, "after a remount", k.readCold(t, "file"), k.content) }); n != 0 {
 		t.Errorf("%d GETs after a remount", n)
 	}
 	if n := k.asked(); n != 0 {
@@ -127,7 +127,7 @@ func TestKernelReadsWhatIsWritten(t *testing.T) {
 	sees(t, "the reader, what was stored in a mapping", r, string(model[:100]), 0)
 	ok(t, w.munmap())
 	ok(t, w.close())
-	equal(t, "the object", k.diskCached.content(t, "file"), string(model))
+	equal(t, "the object", k.disk.content(t, "file"), string(model))
 	for _, f := range []*file{r, late} {
 		got, err := f.readAll()
 		ok(t, err)
@@ -136,7 +136,7 @@ func TestKernelReadsWhatIsWritten(t *testing.T) {
 	}
 	equal(t, "a later open", k.readCold(t, "file"), string(model))
 	k.unmount(t)
-	k.mounted = k.diskCached.mount(t)
+	k.mounted = k.disk.mount(t)
 	equal(t, "after a remount", k.readCold(t, "file"), string(model))
 }
 
@@ -155,7 +155,7 @@ func TestKernelReadsNothingOfATruncatedFile(t *testing.T) {
 	ok(t, err)
 	equal(t, "the reader after truncate(2)", got, "n")
 	ok(t, r.close())
-	eventually(t, "the object is what was written", func() bool { return k.diskCached.content(t, "file") == "n" })
+	eventually(t, "the object is what was written", func() bool { return k.disk.content(t, "file") == "n" })
 }
 
 // TestKernelReadsOneVersion: another client's version is not what the open file
@@ -167,7 +167,7 @@ func TestKernelReadsOneVersion(t *testing.T) {
 	ok(t, err)
 	sees(t, "the reader", r, k.content[:100], 0)
 	other := strings.Repeat("other", 600_000)
-	k.put(t, "file", other)
+	k.disk.put(t, "file", other)
 	eventually(t, "a new open finds the new version", func() bool {
 		got, err := p.readFile("file")
 		if err != nil && !errors.Is(err, unix.ESTALE) {
@@ -213,7 +213,7 @@ func TestKernelReadsBesideOthers(t *testing.T) {
 	content := k.content[:1<<20]
 	for first := range kinds {
 		for second := range kinds {
-			k.put(t, "kinds/"+first+" "+second, content)
+			k.disk.put(t, "kinds/"+first+" "+second, content)
 		}
 	}
 	for first, one := range kinds {
