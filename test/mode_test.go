@@ -89,7 +89,7 @@ func alwaysTheSame() []omission {
 			"TestEveryCloseWithNewBytesIsOnePut", "TestAppendingToAnExistingFileIsKnown", "TestListingIsItsPages",
 			"TestChangesCostWhatTheyMust", "TestIdleMountSendsNothing", "TestLateUploads"}},
 		{"runs in all modes, or in the one that it is about", []string{"TestLateUploadMeetsAnotherMount",
-			"TestCrashMatrix", "TestPowerLoss", "TestKilledAtRandomMoments", "TestAbandonedPutNeverOverwritesANewerVersion",
+			"TestCrashMatrix", "TestPowerLoss", "TestKilledAtRandomMoments", "TestAbandonedPutNeverOverwritesANewerVersion", "TestBucketOrKeysThatAreGoneLoseNothing",
 			"TestBadFullStageDisk", "TestBadRecordsAndFilesAreReportedAndKept", "TestBadJournalIsRefusedAndLeftAlone",
 			"TestWriteBackMode", "TestAnswersThatAreLost", "TestFullDisks",
 			"TestSyncWaitsForUploads", "TestSyncSaysWhatIsNotInTheBucket", "TestUmountDrains", "TestUmountThatIsInterruptedLeavesTheMount",
