@@ -19,7 +19,7 @@ type Backing struct {
 // another node has it: what one writes is not for the other. A complete version
 // is sealed soon. The caller must Close it.
 func (c *Cache) Backing(o remote.Object) *Backing {
-	if c.tier == nil || o.Size < sealSize {
+	if c.tier == nil || o.Size < sealSize || c.edited.Contains(o.Path) {
 		return nil
 	}
 	f := c.tier.open(versionOf(o))
@@ -36,6 +36,14 @@ func (c *Cache) Backing(o remote.Object) *Backing {
 	c.tier.close(f)
 	return nil
 }
+
+// editedLimit is how many files NoBacking remembers: databases that are open for
+// reading and for writing by turns.
+const editedLimit = 1 << 12
+
+// NoBacking lets there be no Backing for p from now on, as far as that is
+// remembered.
+func (c *Cache) NoBacking(p remote.Path) { c.edited.Add(p, struct{}{}) }
 
 // lend gives the file to a Backing, if it is still sealed and has none.
 func (f *tierFile) lend(t *Tier) bool {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
@@ -72,7 +73,8 @@ type Cache struct {
 	dirs     *directories
 	known    *known
 	blocks   *Blocks
-	tier     *Tier // nil: nothing is kept on disk
+	tier     *Tier                             // nil: nothing is kept on disk
+	edited   *lru.Cache[remote.Path, struct{}] // see NoBacking; safe for concurrent use
 	fetch    *Fetcher
 	flights  singleflight.Group
 	walk     walk
@@ -127,6 +129,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		return nil, errors.Join(err, c.stage.Close())
 	}
 	c.stage.borrow(c.tier)
+	c.edited, _ = lru.New[remote.Path, struct{}](editedLimit) // fails only for a size below 1
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.divide(max(cmp.Or(o.Memory, defaultMemory), minMemory))
 	if c.stage != nil {

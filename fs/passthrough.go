@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"ncloudfs/cache"
 	"ncloudfs/remote"
@@ -29,20 +28,14 @@ import (
 // before.
 type passthrough struct {
 	fuse.RawFileSystem
-	server *fuse.Server                      // set before it serves; nil: the kernel refuses backings
-	edited *lru.Cache[remote.Path, struct{}] // opened for reading and writing lately; safe for concurrent use
+	server *fuse.Server // set before it serves; nil: the kernel refuses backings
 
 	mu      sync.Mutex
 	granted map[<-chan struct{}]int32 // backings, by the Cancel of the OPEN that is being answered; guarded by mu
 }
 
-// editedLimit is how many edited files are remembered: databases that are open
-// for reading and for writing by turns.
-const editedLimit = 1 << 12
-
 func newPassthrough(raw fuse.RawFileSystem) *passthrough {
-	edited, _ := lru.New[remote.Path, struct{}](editedLimit) // fails only for a size below 1
-	return &passthrough{RawFileSystem: raw, edited: edited, granted: map[<-chan struct{}]int32{}}
+	return &passthrough{RawFileSystem: raw, granted: map[<-chan struct{}]int32{}}
 }
 
 // probe finds out whether the kernel takes files of the cache.
@@ -119,10 +112,10 @@ func (p *passthrough) end(b *backing) {
 func (f *fileNode) passLocked(flags uint32) {
 	p, o := f.m.passthrough, f.entry.Object
 	if flags&syscall.O_ACCMODE == syscall.O_RDWR {
-		p.edited.Add(o.Path, struct{}{})
+		f.m.cache.NoBacking(o.Path)
 		return
 	}
-	if f.handles == 0 && f.staged == nil && flags&syscall.O_DIRECT == 0 && !p.edited.Contains(o.Path) {
+	if f.handles == 0 && f.staged == nil && flags&syscall.O_DIRECT == 0 {
 		f.backing = p.back(f.m.cache, o)
 	}
 }

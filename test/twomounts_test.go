@@ -17,7 +17,7 @@ const soon = "--metadata-ttl=100ms"
 
 func TestSecondMountSeesClosedFilesAfterItsTTL(t *testing.T) {
 	forEachServer(t, func(t *testing.T, s *store) {
-		a, b := s.mount(t, root()).start(t), s.mount(t, root(), soon).start(t)
+		a, b := s.mount(t, root()).start(t), s.mount(t, root(), soon, "--late-time=1s").start(t)
 		sees := func(name, want string) {
 			t.Helper()
 			eventually(t, "the other mount has "+want+" in "+name, func() bool {
