@@ -39,13 +39,12 @@ const (
 var errQueueFull = errors.New("too many files wait for their upload; ncloudfs pending says why")
 
 // owesLocked reports whether the file is to be uploaded by itself: nobody has
-// it open any more, or a close was answered before the upload, or failed and
-// nothing was written since.
+// it open any more, or a close was answered before the upload.
 func (s *Staged) owesLocked() bool {
 	if s.users > 0 && s.saved < s.emptied {
 		return false // what is written now is not whole yet, and would take the promise's place
 	}
-	return s.dirtyLocked() && s.aside == nil && (s.users == 0 || s.promisedLocked() && (s.c.writeBack || s.saved == s.changes))
+	return s.dirtyLocked() && s.aside == nil && (s.users == 0 || s.c.writeBack && s.promisedLocked())
 }
 
 // startBehindLocked has the file uploaded behind if it is owed.

@@ -137,17 +137,3 @@ func TestUploadOfAPromiseThatIsWrittenToIsKnownAgain(t *testing.T) {
 		t.Error("nothing on disk tells what is sent")
 	}
 }
-
-func TestFailedCloseIsTriedAgainThoughOthersReadTheFile(t *testing.T) {
-	m := mount(t, Options{})
-	want := random("a", 100_000)
-	s := m.overwrite("a")
-	m.write(s, want, 0)
-	reader := m.edit("a")
-	defer reader.Release()
-	repair := m.refusedCommit(s)
-	s.Release()
-	repair()
-	eventually(t, "it is uploaded", func() bool { return m.head("a").ETag != "" })
-	m.checkObject("a", want)
-}
