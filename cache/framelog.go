@@ -85,7 +85,8 @@ func (l *frameLog) sync() error { return unix.Fdatasync(int(l.file.Fd())) }
 
 // readFrames returns the payloads in f and the log that continues it. What
 // does not check is skipped up to the next magic and is a problem; a torn frame
-// at the very end is what a crash leaves, and is none.
+// at the very end is what a crash leaves, and is none, unless its last byte is
+// there: then the disk has more likely damaged it.
 func readFrames(f *os.File) (payloads [][]byte, l *frameLog, problems []error, err error) {
 	data, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<40))
 	if err != nil {
@@ -101,8 +102,11 @@ func readFrames(f *os.File) (payloads [][]byte, l *frameLog, problems []error, e
 			continue
 		}
 		next := nextFrame(data, off+1)
-		if next < 0 {
+		if next < 0 && !isComplete(data[off:]) {
 			break
+		}
+		if next < 0 {
+			next = len(bytes.TrimRight(data, "\x00"))
 		}
 		problems = append(problems, fmt.Errorf("journal %s: %d bytes at %d are damaged; what they recorded is lost", f.Name(), next-off, off))
 		off = next
@@ -115,6 +119,16 @@ func readFrames(f *os.File) (payloads [][]byte, l *frameLog, problems []error, e
 func (l *frameLog) wipe() error {
 	_, err := l.file.WriteAt(make([]byte, l.space-l.end), l.end)
 	return err
+}
+
+// isComplete reports whether data starts with a frame whose last byte, which no
+// record leaves zero, has been written, whatever became of the others.
+func isComplete(data []byte) bool {
+	if len(data) < frameHead || string(data[:4]) != frameMagic {
+		return false
+	}
+	end := frameHead + int(binary.LittleEndian.Uint32(data[4:]))
+	return end <= len(data) && data[end-1] != 0
 }
 
 // frameAt returns the payload of the frame that data starts with and the

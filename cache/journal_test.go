@@ -101,24 +101,28 @@ func TestTornJournalLosesOnlyTheTornRecord(t *testing.T) {
 	}
 }
 
+// TestDamageLosesOnlyTheRecordItHits, and says so even of the last.
 func TestDamageLosesOnlyTheRecordItHits(t *testing.T) {
-	dir := t.TempDir()
-	j, _ := journalIn(t, dir)
-	appendAll(t, j, aRecord("a", StateReady))
-	from := j.log.end
-	appendAll(t, j, aRecord("b", StateReady))
-	appendAll(t, j, aRecord("c", StateReady))
-	image, err := os.ReadFile(dir + "/journal")
-	if err != nil {
-		t.Fatal(err)
-	}
-	image[from+40] ^= 1
-	if err := os.WriteFile(dir+"/journal", image, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	again, problems := journalIn(t, dir)
-	if got, want := states(again), []string{"a ready", "c ready"}; !slices.Equal(got, want) || len(problems) != 2 {
-		t.Errorf("got %q %v, want %q, a problem, and where its copy is", got, problems, want)
+	for hit, want := range map[int][]string{1: {"a ready", "c ready"}, 2: {"a ready", "b ready"}} {
+		dir := t.TempDir()
+		j, _ := journalIn(t, dir)
+		var starts []int64
+		for _, id := range []string{"a", "b", "c"} {
+			starts = append(starts, j.log.end)
+			appendAll(t, j, aRecord(id, StateReady))
+		}
+		image, err := os.ReadFile(dir + "/journal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		image[starts[hit]+40] ^= 1
+		if err := os.WriteFile(dir+"/journal", image, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again, problems := journalIn(t, dir)
+		if got := states(again); !slices.Equal(got, want) || len(problems) != 2 {
+			t.Errorf("record %d damaged: got %q %v, want %q, a problem, and where its copy is", hit, got, problems, want)
+		}
 	}
 }
 
