@@ -132,7 +132,7 @@ func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
 	for try := 1; ; try++ {
 		isLast := try == uploadTries
 		err = c.uploadClaimed(ctx, s, run, name, isLast)
-		if isLast || !errors.Is(err, errNewBase) && !errors.Is(err, errWritten) {
+		if isLast || !errors.Is(err, errNewBase) && !errors.Is(err, errWritten) && !errors.Is(err, errMetaLags) {
 			return err
 		}
 	}
@@ -153,7 +153,7 @@ func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name 
 		return nil
 	}
 	snap.ctx, snap.name, snap.asItIs = ctx, name, asItIs
-	snap.contentType = c.typeOf(snap, name)
+	snap.contentType = c.typeOf(snap.contentType, name)
 	run.upTo = snap.changes
 	if err := c.awaitBase(ctx, snap); err != nil {
 		return fmt.Errorf("upload %q: %w", name, err)
@@ -176,6 +176,9 @@ func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name 
 		return fmt.Errorf("upload %q: %w", name, err)
 	}
 	c.finish(snap, o)
+	if snap.metaLags {
+		return errMetaLags
+	}
 	return nil
 }
 
@@ -203,12 +206,13 @@ func (c *Cache) finish(snap *snapshot, o remote.Object) {
 	}
 }
 
-// typeOf returns the content type that the file's object gets.
-func (c *Cache) typeOf(snap *snapshot, name Name) string {
+// typeOf returns the content type that the object of a file gets whose own is
+// contentType, perhaps empty.
+func (c *Cache) typeOf(contentType string, name Name) string {
 	if isMarker(name) {
 		return markerType
 	}
-	return cmp.Or(snap.contentType, typeByName(c.keyOf(name)))
+	return cmp.Or(contentType, typeByName(c.keyOf(name)))
 }
 
 // commitDependents brings what still reads the object of key, having been
@@ -278,6 +282,9 @@ type snapshot struct {
 	object      remote.Object
 	meta        remote.Meta
 	contentType string
+	timesSet    bool // the metadata's times are what a program wants them to be
+	timeless    bool // the object has no times in its metadata: its date is the file's
+	metaLags    bool // the object has older metadata
 }
 
 // isStill reports whether the file has not changed since.
@@ -306,7 +313,7 @@ func (s *Staged) snapshot(ifOwed bool) (*snapshot, bool) {
 	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: isLate, isPromised: s.promisedLocked(), movingTo: s.movingTo, sending: s.sendingLocked(),
 		late: late, made: s.made, replacing: s.replacing,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
-		meta:        s.attr.Meta(s.meta), contentType: s.contentType}
+		meta:        s.attr.Meta(s.meta), contentType: s.contentType, timesSet: s.timesSet}
 	if s.dataChanges <= s.committed && s.base.Size == s.size {
 		snap.local, snap.baseEnd = extents{}, s.size // nothing but the base
 	}
@@ -326,8 +333,9 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object, watched bool) bool
 	s.object, s.replacing = o, remote.Object{}
 	s.isOwed = false
 	s.committed = max(s.committed, snap.changes)
-	s.upload, s.isLate, s.sending, s.made, s.older = nil, false, "", nil, nil
+	s.upload, s.ahead, s.isLate, s.sending, s.made, s.older = nil, nil, false, "", nil, nil
 	s.watched = watched
+	s.takeMetaLocked(snap)
 	s.setBaseLocked(o) // the same bytes show through
 	if s.mayLag && s.changes == snap.changes && o.ETag == snap.sending {
 		s.adoptLocked(o)
@@ -349,6 +357,18 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object, watched bool) bool
 	return !s.unlinked
 }
 
+// takeMetaLocked makes the file's metadata that of its object where it may be,
+// and else has the object's made that of the file.
+func (s *Staged) takeMetaLocked(snap *snapshot) {
+	switch {
+	case snap.metaLags:
+		s.changes++
+	case snap.timeless && s.changes == snap.changes:
+		s.attr.Mtime, s.attr.Atime, s.attr.Ctime = time.Time{}, time.Time{}, time.Time{}
+		s.meta = timeless(s.meta)
+	}
+}
+
 // adoptLocked makes the file what o is.
 func (s *Staged) adoptLocked(o remote.Object) {
 	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
@@ -360,7 +380,7 @@ func (s *Staged) adoptLocked(o remote.Object) {
 // was on its way: o is under its old name, and what the file is now made of.
 func (s *Staged) committedElsewhereLocked(snap *snapshot, o remote.Object) {
 	s.committed = max(s.committed, snap.changes)
-	s.upload, s.isLate, s.sending, s.made, s.older = nil, false, "", nil, nil
+	s.upload, s.ahead, s.isLate, s.sending, s.made, s.older = nil, nil, false, "", nil, nil
 	s.setBaseLocked(o)
 	group := []Record{s.c.removalRecord(o)}
 	if s.dataChanges <= s.committed {

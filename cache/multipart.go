@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"maps"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,23 +20,52 @@ import (
 // begun anew. What fails stays, for the next try; what cannot be completed any
 // more is aborted, since unfinished uploads are kept and billed for ever.
 func (c *Cache) putParts(ctx context.Context, p remote.Path, snap *snapshot, parts []part, o remote.PutOptions) (remote.Object, error) {
-	up, have, err := c.resume(ctx, p, snap, parts, o)
+	up, have, err := c.resume(ctx, p, snap, o)
 	if err != nil {
 		return remote.Object{}, err
 	}
 	stored, err := c.sendParts(ctx, up, snap, parts, have)
 	if isForgotten(err) {
-		c.abort(ctx, up)
-		snap.s.noteUpload(nil)
-		if up, err = c.begin(ctx, p, snap, parts, o); err == nil {
-			stored, err = c.sendParts(ctx, up, snap, parts, nil)
+		snap.s.dropUpload()
+		if up, err = c.begin(ctx, snap.s, p, o, false); err == nil {
+			stored, err = c.sendParts(ctx, up, snap, parts, sentParts{})
 		}
 	}
 	if err != nil && up != nil && (isForgotten(err) || permanent(err) || !snap.s.mayResume()) {
-		c.abort(ctx, up)
-		snap.s.noteUpload(nil)
+		snap.s.dropUpload()
 	}
-	return stored, err
+	if err != nil {
+		return remote.Object{}, err
+	}
+	return c.describeParts(ctx, snap, stored)
+}
+
+// describeParts completes the description of an object that was made in parts.
+// Of one whose upload began before the file's close, the metadata may be out of
+// date, and the file's time is the object's, which only a look at it tells.
+func (c *Cache) describeParts(ctx context.Context, snap *snapshot, stored remote.Object) (remote.Object, error) {
+	u := snap.s.unfinished()
+	if u == nil || !u.Early {
+		stored.Meta, stored.ContentType = snap.meta, snap.contentType
+		return stored, nil
+	}
+	stored.Meta, stored.ContentType = u.Meta, u.ContentType
+	if !u.describes(snap) {
+		snap.metaLags = true
+		return stored, nil
+	}
+	snap.timeless = true
+	now, err := c.client.Head(ctx, stored.Path)
+	if err == nil && now.ETag == stored.ETag {
+		stored.ModTime = now.ModTime
+	}
+	return stored, nil // it is there: the next listing tells its time
+}
+
+// sentParts are the parts that an upload has, or is just getting, by number.
+type sentParts struct {
+	recorded map[int]recordedPart
+	early    map[int]*earlyPart
 }
 
 // isForgotten reports that the service does not know the upload, or not its
@@ -55,20 +85,38 @@ func (s *Staged) mayResume() bool {
 	return s.dirtyLocked()
 }
 
-// resume returns the upload that an earlier try has left, and its parts, or
-// begins one.
-func (c *Cache) resume(ctx context.Context, p remote.Path, snap *snapshot, parts []part, o remote.PutOptions) (*remote.Upload, map[int]recordedPart, error) {
-	old := snap.s.unfinished()
-	if old == nil || old.Of != uploadOf(p, o) || old.PartSize != parts[0].size {
-		c.abortBehind(old)
-		up, err := c.begin(ctx, p, snap, parts, o)
-		return up, nil, err
+// resume returns the upload that the writing of the file or an earlier try has
+// left, and its parts, or begins one.
+func (c *Cache) resume(ctx context.Context, p remote.Path, snap *snapshot, o remote.PutOptions) (*remote.Upload, sentParts, error) {
+	early, err := snap.s.endAhead(ctx)
+	if err != nil {
+		return nil, sentParts{}, err
 	}
-	have := make(map[int]recordedPart, len(old.Parts))
+	old := snap.s.unfinished()
+	if old == nil || old.PartSize != partSizeOf(1, c.partSize) || !old.serves(p, snap) {
+		snap.s.dropUpload()
+		up, err := c.begin(ctx, snap.s, p, o, false)
+		return up, sentParts{}, err
+	}
+	have := sentParts{make(map[int]recordedPart, len(old.Parts)), early}
 	for _, part := range old.Parts {
-		have[part.Number] = part
+		have.recorded[part.Number] = part
 	}
 	return c.client.Resume(p, old.ID, o), have, nil
+}
+
+// serves reports whether the upload can become the snapshot as the object p.
+func (u *recordedUpload) serves(p remote.Path, snap *snapshot) bool {
+	if u.Early {
+		return string(u.Key) == p.Key && (u.describes(snap) || snap.size <= maxCopySize)
+	}
+	return u.Of == uploadOf(p, remote.PutOptions{ContentType: snap.contentType, Meta: snap.meta})
+}
+
+// describes reports whether an early upload has the metadata of the snapshot,
+// which need not carry its times while no program has set them.
+func (u *recordedUpload) describes(snap *snapshot) bool {
+	return !snap.timesSet && u.ContentType == snap.contentType && maps.Equal(u.Meta, timeless(snap.meta))
 }
 
 // unfinished returns what is known of an upload under way, or nil.
@@ -78,9 +126,10 @@ func (s *Staged) unfinished() *recordedUpload {
 	return s.upload
 }
 
-// begin starts an upload and records it. When ctx ends before the answer, the
-// answer is awaited behind, and the upload aborted.
-func (c *Cache) begin(ctx context.Context, p remote.Path, snap *snapshot, parts []part, o remote.PutOptions) (*remote.Upload, error) {
+// begin starts an upload and records it; early: before the file is closed. When
+// ctx ends before the answer, the answer is awaited behind, and the upload
+// aborted.
+func (c *Cache) begin(ctx context.Context, s *Staged, p remote.Path, o remote.PutOptions, early bool) (*remote.Upload, error) {
 	var err error
 	began := make(chan *remote.Upload)
 	c.commits.Go(func() {
@@ -100,7 +149,11 @@ func (c *Cache) begin(ctx context.Context, p remote.Path, snap *snapshot, parts 
 		if err != nil {
 			return nil, err
 		}
-		snap.s.noteUpload(&recordedUpload{ID: up.ID(), Key: []byte(p.Key), PartSize: parts[0].size, Of: uploadOf(p, o)})
+		u := &recordedUpload{ID: up.ID(), Key: []byte(p.Key), PartSize: partSizeOf(1, c.partSize), Of: uploadOf(p, o)}
+		if early {
+			u.Early, u.Meta, u.ContentType = true, o.Meta, o.ContentType
+		}
+		s.noteUpload(u)
 		step("upload-noted")
 		return up, nil
 	case <-ctx.Done():
@@ -124,7 +177,7 @@ func (c *Cache) abortBehind(u *recordedUpload) {
 	}
 }
 
-func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot, parts []part, have map[int]recordedPart) (remote.Object, error) {
+func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot, parts []part, have sentParts) (remote.Object, error) {
 	sent := make([]remote.Part, len(parts))
 	snap.s.progress.reset()
 	g, partCtx := errgroup.WithContext(ctx)
@@ -135,7 +188,7 @@ func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot
 		}
 		g.Go(func() error {
 			var err error
-			sent[i], err = c.sendPart(partCtx, up, snap, part, have[part.number])
+			sent[i], err = c.sendPart(partCtx, up, snap, part, have)
 			return err
 		})
 	}
@@ -155,14 +208,22 @@ func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot
 	return o, err
 }
 
-// sendPart sends a part, unless the service has these very bytes: have is what
-// it is known to have of this number.
-func (c *Cache) sendPart(ctx context.Context, up *remote.Upload, snap *snapshot, p part, have recordedPart) (remote.Part, error) {
+// sendPart sends a part, unless the service has these very bytes.
+func (c *Cache) sendPart(ctx context.Context, up *remote.Upload, snap *snapshot, p part, has sentParts) (remote.Part, error) {
+	have := has.recorded[p.number]
+	if e := has.early[p.number]; e != nil {
+		sent, ok := snap.s.takeEarly(ctx, e, p.size)
+		if ok {
+			snap.s.progress.add(p.size)
+			return sent, nil
+		}
+		have = recordedPart{}
+	}
 	if p.size > maxBuffered {
 		sent, err := up.Part(ctx, p.number, io.NewSectionReader(snap, p.off, p.size), p.size)
-		return c.partSent(up, snap, sent, err)
+		return partSent(up, snap.s, sent, err)
 	}
-	body, free, err := c.buffer(ctx, snap, p.off, p.size)
+	body, free, err := c.buffer(ctx, &snap.view, p.off, p.size)
 	if err != nil {
 		return remote.Part{}, err
 	}
@@ -174,17 +235,17 @@ func (c *Cache) sendPart(ctx context.Context, up *remote.Upload, snap *snapshot,
 		}
 	}
 	sent, err := up.Part(ctx, p.number, bytes.NewReader(body), p.size)
-	return c.partSent(up, snap, sent, err)
+	return partSent(up, snap.s, sent, err)
 }
 
-func (c *Cache) partSent(up *remote.Upload, snap *snapshot, sent remote.Part, err error) (remote.Part, error) {
+func partSent(up *remote.Upload, s *Staged, sent remote.Part, err error) (remote.Part, error) {
 	if err != nil {
 		return sent, err
 	}
 	step("part")
-	snap.s.notePart(up.ID(), recordedPart{sent.Number, sent.ETag, sent.Size})
+	s.notePart(up.ID(), recordedPart{sent.Number, sent.ETag, sent.Size})
 	step("part-noted")
-	snap.s.progress.add(sent.Size)
+	s.progress.add(sent.Size)
 	return sent, nil
 }
 

@@ -21,20 +21,29 @@ type part struct {
 	size   int64
 }
 
-// plan cuts an object of size bytes into parts of at least preferred bytes
-// each, as large as 10,000 parts need; the last may be shorter. An object that
-// goes with a single PUT has none.
+// plan cuts an object of size bytes into parts; the last may be shorter than
+// partSizeOf says. An object that goes with a single PUT has none.
 func plan(size, preferred int64) []part {
 	if size <= singlePutLimit {
 		return nil
 	}
-	partSize := max(preferred, minPartSize, (size+maxParts-1)/maxParts)
-	partSize = (partSize + partUnit - 1) / partUnit * partUnit
-	parts := make([]part, 0, (size+partSize-1)/partSize)
-	for off := int64(0); off < size; off += partSize {
-		parts = append(parts, part{len(parts) + 1, off, min(partSize, size-off)})
+	var parts []part
+	for off := int64(0); off < size; {
+		n := len(parts) + 1
+		p := part{n, off, min(partSizeOf(n, preferred), size-off)}
+		parts, off = append(parts, p), off+p.size
 	}
 	return parts
+}
+
+// partSizeOf returns the size of part number n, at least preferred. It does not
+// depend on the object's size, which is not known while a file is written: 900
+// parts have 8 MiB, the next 900 16 MiB, and so on to 4 GiB (the service's limit
+// is 5 GiB), so that 10,000 parts make 10 TB.
+func partSizeOf(n int, preferred int64) int64 {
+	const step, largest = 900, 4 << 30
+	size := max(preferred, min(int64(minPartSize)<<((n-1)/step), largest))
+	return (size + partUnit - 1) / partUnit * partUnit
 }
 
 // maxCopySize is the largest object that the service copies by itself

@@ -32,10 +32,10 @@ func TestPlanKeepsTheServicesRules(t *testing.T) {
 			switch {
 			case p.number != i+1 || p.off != off || p.size <= 0:
 				t.Fatalf("part %d is %+v, want one from %d", i, p, off)
-			case !isLast && (p.size != parts[0].size || p.size%partUnit != 0 || p.size < max(minPartSize, preferred)):
+			case !isLast && (p.size != partSizeOf(p.number, preferred) || p.size%partUnit != 0 || p.size < max(minPartSize, preferred) || p.size > max(preferred+partUnit, 4<<30)):
 				t.Fatalf("part %+v, first %+v, preferred %d", p, parts[0], preferred)
-			case isLast && p.size > parts[0].size:
-				t.Fatalf("last part %+v is larger than the first %+v", p, parts[0])
+			case isLast && p.size > partSizeOf(p.number, preferred):
+				t.Fatalf("the last part %+v is larger than %d", p, partSizeOf(p.number, preferred))
 			}
 			off += p.size
 		}

@@ -101,11 +101,14 @@ func (r *recordedObject) object(bucket string) remote.Object {
 
 // recordedUpload is a multipart upload that has begun. It is immutable.
 type recordedUpload struct {
-	ID       string         `json:"id"`
-	Key      []byte         `json:"key"`
-	PartSize int64          `json:"partSize"`
-	Of       string         `json:"of"` // what it was begun with: see uploadOf
-	Parts    []recordedPart `json:"parts,omitempty"`
+	ID          string         `json:"id"`
+	Key         []byte         `json:"key"`
+	PartSize    int64          `json:"partSize"`
+	Of          string         `json:"of"`              // what it was begun with: see uploadOf
+	Early       bool           `json:"early,omitempty"` // begun before the file was closed, with what follows
+	Meta        remote.Meta    `json:"meta,omitempty"`
+	ContentType string         `json:"contentType,omitempty"`
+	Parts       []recordedPart `json:"parts,omitempty"`
 }
 
 // recordedPart is a part that the service has.

@@ -187,7 +187,7 @@ func (c *Cache) restage(r Record) (*Staged, error) {
 		attr: ParseAttr(r.Meta), meta: r.Meta, contentType: r.ContentType,
 		object: r.Object.object(c.bucket), replacing: r.Replacing.object(c.bucket),
 		changes: 2, committed: 1, saved: 2, savedID: r.ID, safeEntry: r.ID,
-		wasWritten: true, wasSent: r.Sent, isLate: true, mayLag: true,
+		wasWritten: true, wasSent: r.Sent, timesSet: true, isLate: true, mayLag: true,
 		upload: r.Upload, sending: r.Sending, sendingFor: 2, made: r.Made, older: r.Late, acl: r.ACL,
 		noted: r.State, notedAt: r.At, savedAt: r.At, changedAt: r.At,
 	}

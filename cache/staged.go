@@ -52,6 +52,8 @@ type Staged struct {
 	isLate     bool            // its commits are not part of a close: others may have come first
 	mayLag     bool            // taken up from a record: what was being sent may hold more
 	upload     *recordedUpload // the multipart upload that is under way
+	ahead      *ahead          // sends parts of it before the close; nil: none does
+	timesSet   bool            // a program has set the times since the last write
 	movingTo   Name            // where a rename is moving the object; empty: none is
 	sending    remote.ETag     // what an edit's upload makes, once it is sent
 	sendingFor uint64          // the value of changes that sending holds
@@ -258,8 +260,7 @@ func (s *Staged) leaveLocked() {
 		s.noteLocked(StateDone, nil)
 	}
 	s.setBaseLocked(remote.Object{})
-	s.c.abortBehind(s.upload)
-	s.upload = nil
+	s.dropUploadLocked()
 	s.removeFilesLocked()
 	s.c.wakeRemovals()
 }
@@ -302,7 +303,7 @@ func (s *Staged) touchLocked(data bool) {
 	s.attr.Ctime, s.changedAt = now, now
 	if data {
 		s.dataChanges = s.changes
-		s.attr.Mtime = now
+		s.attr.Mtime, s.timesSet = now, false
 	}
 	if s.unlinked {
 		return
@@ -391,7 +392,9 @@ func (s *Staged) SetAttr(change func(*Attr)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.touchLocked(false)
+	before := s.attr
 	change(&s.attr)
+	s.timesSet = s.timesSet || !s.attr.Mtime.Equal(before.Mtime) || !s.attr.Atime.Equal(before.Atime)
 }
 
 // Complete fills in attributes that the object did not carry, without making

@@ -247,6 +247,10 @@ func (s *Staged) noteUpload(u *recordedUpload) {
 	if s.unlinked {
 		return
 	}
+	if s.running == nil && s.dirtyLocked() && !s.promisedLocked() {
+		s.noteLocked(StateOpen, nil) // not closed yet
+		return
+	}
 	s.noteLocked(StateUploading, nil)
 }
 

@@ -1,6 +1,9 @@
 package cache
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // WriteAt stores p at off, in the local file. The error is ErrStageFull at the
 // limit, when nothing is stored, and ErrStage when the disk fails, perhaps
@@ -26,7 +29,9 @@ func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
 		s.local.Add(off, end)
 		s.size = max(s.size, end)
 		s.wasWritten = true
+		s.ahead.staleLocked(off, end)
 		s.touchLocked(true)
+		s.aheadLocked()
 		if failed := s.repeatLocked(func(b *Backing) error { return b.writeAt(p[:n], off) }); err == nil {
 			err = failed
 		}
@@ -50,6 +55,7 @@ func (s *Staged) Truncate(size int64) error {
 		_ = s.c.stage.reserve(s.local.Bytes() - before)
 		s.baseEnd = min(s.baseEnd, size)
 	}
+	s.ahead.staleLocked(min(size, s.size), math.MaxInt64)
 	s.size = size
 	s.touchLocked(true)
 	return s.repeatLocked(func(b *Backing) error { return b.truncate(size) })

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"time"
 
 	"ncloudfs/remote"
@@ -18,8 +19,8 @@ const (
 	uploadsInFlight = 8
 
 	// maxBuffered is the largest part that is read into memory before it is
-	// sent; parts of 32 MiB suffice for objects of 320 GB.
-	maxBuffered = 32 << 20
+	// sent; parts of 128 MiB suffice for objects of 230 GB.
+	maxBuffered = 128 << 20
 
 	// abortTime bounds the cleaning up after a failed upload.
 	abortTime = 30 * time.Second
@@ -36,6 +37,8 @@ func (c *Cache) send(ctx context.Context, snap *snapshot) (remote.Object, error)
 	}
 	if snap.isLate {
 		if now, err := c.comeLate(ctx, snap); now.Path.Key != "" || err != nil {
+			u := snap.s.unfinished()
+			snap.metaLags = u != nil && u.Early && now.Size <= maxCopySize && !maps.Equal(now.Meta, snap.meta)
 			return now, err
 		}
 	}
@@ -55,14 +58,16 @@ func (c *Cache) sendBytes(ctx context.Context, p remote.Path, snap *snapshot) (r
 	var stored remote.Object
 	var err error
 	if parts := plan(snap.size, c.partSize); parts == nil {
-		stored, err = c.putWhole(ctx, p, snap, o)
+		if stored, err = c.putWhole(ctx, p, snap, o); err == nil {
+			stored.Meta, stored.ContentType = snap.meta, snap.contentType
+		}
 	} else {
 		stored, err = c.putParts(ctx, p, snap, parts, o)
 	}
 	if err != nil {
 		return remote.Object{}, err
 	}
-	stored.Size, stored.Meta, stored.ContentType, stored.HasMeta = snap.size, snap.meta, snap.contentType, true
+	stored.Size, stored.HasMeta = snap.size, true
 	return stored, nil
 }
 
@@ -87,7 +92,8 @@ func (c *Cache) checkBase(ctx context.Context, snap *snapshot) error {
 // putWhole sends a small file with one PUT. When its base has changed, the
 // error is a rescued one: the bytes are all here, and can be stored elsewhere.
 func (c *Cache) putWhole(ctx context.Context, p remote.Path, snap *snapshot, o remote.PutOptions) (remote.Object, error) {
-	body, free, err := c.buffer(ctx, snap, 0, snap.size)
+	snap.s.dropUpload() // begun for a larger file
+	body, free, err := c.buffer(ctx, &snap.view, 0, snap.size)
 	if err != nil {
 		return remote.Object{}, err
 	}
@@ -122,9 +128,9 @@ func (c *Cache) putBody(ctx context.Context, p remote.Path, snap *snapshot, body
 	return stored, err
 }
 
-// buffer reads a range of the snapshot into memory, when there is room: what
+// buffer reads a range of the file into memory, when there is room: what
 // is sent is then one state of the bytes, however often it is sent.
-func (c *Cache) buffer(ctx context.Context, snap *snapshot, off, size int64) (body []byte, free func(), err error) {
+func (c *Cache) buffer(ctx context.Context, v *view, off, size int64) (body []byte, free func(), err error) {
 	if err := c.sending.Acquire(ctx, min(size, c.sendingLimit)); err != nil {
 		return nil, nil, err
 	}
@@ -133,7 +139,7 @@ func (c *Cache) buffer(ctx context.Context, snap *snapshot, off, size int64) (bo
 		c.bodies.put(body)
 		c.sending.Release(min(size, c.sendingLimit))
 	}
-	if _, err := snap.readAt(ctx, body, off); err != nil {
+	if _, err := v.readAt(ctx, body, off); err != nil {
 		free()
 		return nil, nil, err
 	}
