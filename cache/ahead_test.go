@@ -1,7 +1,9 @@
 package cache
 
 import (
+	"bytes"
 	"maps"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,11 +15,16 @@ const (
 	aheadTestParts = aheadTestSize / (8 << 20)
 )
 
+// aheadContent returns the content of a file of the tests.
+func aheadContent() []byte { return bytes.Clone(aheadBytes()) }
+
+var aheadBytes = sync.OnceValue(func() []byte { return random("ahead", aheadTestSize) }) // takes its time
+
 // growing is a new file of five parts, of which all but the last are in the
 // bucket, though it is not closed.
 func (m *mounted) growing(n Name) (s *Staged, content []byte) {
 	m.t.Helper()
-	s, content = m.overwrite(n), random(string(n), aheadTestSize)
+	s, content = m.overwrite(n), aheadContent()
 	m.server.ResetCounts()
 	for off := int64(0); off < aheadTestSize; off += 1 << 20 {
 		m.write(s, content[off:off+1<<20], off)
@@ -91,7 +98,7 @@ func TestFileWrittenAtRandomIsNotSentAhead(t *testing.T) {
 		m.write(s, content[:100], off)
 		copy(content[off:], content[:100])
 	}
-	more := random("more", aheadTestSize)
+	more := aheadContent()
 	m.write(s, more, aheadTestSize)
 	m.commit(s)
 	m.checkRequests("in all", counts{emulator.OpCreateMultipartUpload: 1, emulator.OpUploadPart: 2*aheadTestParts + 3,
@@ -130,7 +137,7 @@ func TestFailureOfWhatIsSentAheadIsRepairedByTheClose(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			m := mount(t, Options{})
 			m.server.Faults().Add(emulator.Fault{Operation: op, Count: 1, Effect: emulator.Refuse, Code: "AccessDenied"})
-			s, content := m.overwrite("a"), random("a", aheadTestSize)
+			s, content := m.overwrite("a"), aheadContent()
 			defer s.Release()
 			m.write(s, content[:aheadTestSize-1], 0)
 			m.until(op, 1)
@@ -151,12 +158,12 @@ func TestUploadAheadThatNobodyNeedsIsAborted(t *testing.T) {
 				m.t.Fatal(err)
 			}
 			m.commit(s)
-			return random("a", 3)
+			return aheadContent()[:3]
 		},
 		"renamed": func(m *mounted, s *Staged) []byte {
 			m.rename("a", "b")
 			m.commit(s)
-			m.checkObject("b", random("a", aheadTestSize))
+			m.checkObject("b", aheadContent())
 			return nil
 		},
 	} {

@@ -207,3 +207,17 @@ func TestPreallocation(t *testing.T) {
 		}
 	})
 }
+
+// TestLargeFileKeepsItsTimesAcrossMounts: those of its object where it was sent
+// while it was written, and what a program sets.
+func TestLargeFileKeepsItsTimesAcrossMounts(t *testing.T) {
+	forEachServer(t, func(t *testing.T, s *store) {
+		const show = "stat -c '%n %a %s %.9Y' written copied; cmp written copied"
+		m := s.mount(t, root())
+		m.sh(t, "head -c 40M /dev/urandom > written; cp written copied; exec 3<>copied; cat written >&3; chmod 640 copied; touch -d @1000000000.123456789 copied; exec 3>&-")
+		before := m.sh(t, show)
+		says(t, before, "copied 640 41943040 1000000000.123456789")
+		m.unmount(t)
+		equal(t, "the next mount", s.mount(t, root(), "--attrs=exact").sh(t, show), before)
+	})
+}
