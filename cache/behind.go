@@ -39,21 +39,41 @@ const (
 var errQueueFull = errors.New("too many files wait for their upload; ncloudfs pending says why")
 
 // owesLocked reports whether the file is to be uploaded by itself: nobody has
-// it open any more, or a close was answered before the upload.
+// it open any more, or a close was answered before the upload, with success or,
+// where another try may help and nothing was written since, without.
 func (s *Staged) owesLocked() bool {
 	if s.users > 0 && s.saved < s.emptied {
 		return false // what is written now is not whole yet, and would take the promise's place
 	}
-	return s.dirtyLocked() && s.aside == nil && (s.users == 0 || s.c.writeBack && s.promisedLocked())
+	again := s.c.writeBack || s.saved == s.changes && !permanent(s.failure)
+	return s.dirtyLocked() && s.aside == nil && (s.users == 0 || s.promisedLocked() && again)
 }
 
 // startBehindLocked has the file uploaded behind if it is owed.
 func (s *Staged) startBehindLocked() {
-	if s.isBehind || !s.owesLocked() || s.c.idle || s.c.isDraining() {
-		return // the last try is Drain's
+	if s.mayStartBehindLocked() {
+		s.isBehind = true
+		s.c.retries.Go(func() { s.c.commitBehind(s) })
 	}
-	s.isBehind = true
-	s.c.retries.Go(func() { s.c.commitBehind(s) })
+}
+
+// tryAgainLocked is startBehindLocked for what has just failed.
+func (s *Staged) tryAgainLocked() {
+	if s.mayStartBehindLocked() {
+		s.isBehind = true
+		s.c.retries.Go(func() {
+			if s.c.pauseBehind(s, firstRetry) {
+				s.c.commitBehind(s)
+			} else {
+				s.endBehind()
+			}
+		})
+	}
+}
+
+// mayStartBehindLocked: while the mount ends, the last try is Drain's.
+func (s *Staged) mayStartBehindLocked() bool {
+	return !s.isBehind && s.owesLocked() && !s.c.idle && !s.c.isDraining()
 }
 
 // commitBehind uploads a file again and again until it is in the bucket, the

@@ -42,6 +42,22 @@ func TestRetryLeavesAloneWhatIsBeingWritten(t *testing.T) {
 	m.checkObject("a", first)
 }
 
+// TestFailedCloseIsTriedAgainWhileOthersReadTheFile: they may do so for ever.
+func TestFailedCloseIsTriedAgainWhileOthersReadTheFile(t *testing.T) {
+	m := mount(t, Options{})
+	want := random("a", 100_000)
+	s := m.overwrite("a")
+	m.write(s, want, 0)
+	repair := m.refusedCommit(s)
+	reader := m.edit("a")
+	defer reader.Release()
+	s.Release()
+	repair()
+	eventually(t, "the file is in the bucket", func() bool { return !reader.Dirty() })
+	m.checkObject("a", want)
+	m.checkStaged(reader, want)
+}
+
 // TestNamesDoNotChangeIfTheJournalCannotSaySo: a crash would undo it.
 func TestNamesDoNotChangeIfTheJournalCannotSaySo(t *testing.T) {
 	m := mountBehind(t, Options{})

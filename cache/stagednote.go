@@ -223,19 +223,23 @@ func (s *Staged) noteFailure(failure error, upTo uint64) {
 	s.mu.Lock()
 	s.failure = failure
 	s.isLate = s.isLate || !permanent(failure) // it may have been done
-	switch {
-	case s.unlinked || s.file == nil || !s.dirtyLocked():
+	if s.unlinked || s.file == nil || !s.dirtyLocked() {
 		s.mu.Unlock()
 		return
-	case s.promisedLocked() && (s.c.writeBack || s.saved >= upTo):
+	}
+	isSafe := s.promisedLocked() && (s.c.writeBack || s.saved >= upTo)
+	if isSafe {
 		s.noteLocked(StateFailed, failure)
-		s.mu.Unlock()
-		return
 	}
 	s.mu.Unlock()
-	if err := s.makeSafe(StateFailed, failure); err != nil {
-		s.c.log.Error("a loss of power now would lose what is not in the bucket yet", "file", s.fileName(), "err", err)
+	if !isSafe {
+		if err := s.makeSafe(StateFailed, failure); err != nil {
+			s.c.log.Error("a loss of power now would lose what is not in the bucket yet", "file", s.fileName(), "err", err)
+		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tryAgainLocked()
 }
 
 // noteUpload records the multipart upload that is under way, so that it is

@@ -94,10 +94,13 @@ func (s *store) oneConflict(t testing.TB, name, theirs, ours string) (copied str
 // version.
 func TestConflicts(t *testing.T) {
 	forEachServer(t, func(t *testing.T, s *store) {
+		bases := map[string]string{"small": "what both edit, ", "large": random(9 << 20)} // uploaded in parts
+		for name, base := range bases {
+			s.put(t, name, base) // before a mount can list the bucket without it
+		}
 		ma, mb := s.mount(t, root(), soon), s.mount(t, root(), soon)
 		pa, pb := ma.start(t), mb.start(t)
-		for name, base := range map[string]string{"small": "what both edit, ", "large": random(9 << 20)} { // uploaded in parts
-			s.put(t, name, base)
+		for name, base := range bases {
 			edit := func(p *program, text string) *file {
 				f, err := p.open(name, unix.O_RDWR)
 				ok(t, err)
