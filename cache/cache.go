@@ -78,6 +78,7 @@ type Cache struct {
 	fetch    *Fetcher
 	flights  singleflight.Group
 	walk     walk
+	follows  *successions
 	gates    gates
 	names    gates  // of names, which with write-back change before the bucket; claimed before keys
 	stage    *Stage // nil: read-only
@@ -109,6 +110,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		log:       cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 		draining:  make(chan struct{}),
 		known:     newKnown(),
+		follows:   newSuccessions(),
 		writeBack: o.WriteBack,
 		idle:      o.Idle,
 		boot:      cmp.Or(o.Boot, bootID()),
@@ -175,5 +177,9 @@ func (c *Cache) divide(memory int64) {
 
 func (c *Cache) path(key string) remote.Path { return remote.Path{Bucket: c.bucket, Key: key} }
 
-// Reader returns a reader of the version o.
-func (c *Cache) Reader(o remote.Object) *Reader { return c.fetch.Reader(versionOf(o)) }
+// Reader returns a reader of the version o, which is about to be read.
+func (c *Cache) Reader(o remote.Object) *Reader {
+	r := c.fetch.Reader(versionOf(o))
+	c.followUp(o)
+	return r
+}

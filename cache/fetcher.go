@@ -103,6 +103,20 @@ func (f *Fetcher) Reader(v Version) *Reader {
 	}
 }
 
+// Ahead begins to fetch v, for Readers that may come, as far as there is room and
+// requests to spare.
+func (f *Fetcher) Ahead(v Version) {
+	r := f.Reader(v)
+	defer r.Close()
+	d := &demand{content: r.content, first: 0, last: -1, ahead: []span{{0, v.Size}}, parallel: f.parallel}
+	if f.blocks.acquire(f.ctx, d) != nil {
+		return
+	}
+	for _, run := range d.runs {
+		f.start(r.content, run)
+	}
+}
+
 // drop ends a Reader.
 func (f *Fetcher) drop(r *Reader) {
 	f.mu.Lock()

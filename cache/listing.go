@@ -38,9 +38,14 @@ type listed struct {
 	isDir    bool
 }
 
+// search returns where in entries base is, or would be.
+func (l *listing) search(base string) (i int, found bool) {
+	return slices.BinarySearchFunc(l.entries, base, func(e listed, b string) int { return cmp.Compare(e.base, b) })
+}
+
 // find returns the entry called base.
 func (l *listing) find(base string) (listed, bool) {
-	i, ok := slices.BinarySearchFunc(l.entries, base, func(e listed, b string) int { return cmp.Compare(e.base, b) })
+	i, ok := l.search(base)
 	if !ok {
 		return listed{}, false
 	}
