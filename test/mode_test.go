@@ -87,7 +87,7 @@ func alwaysTheSame() []omission {
 		{"needs Ceph", []string{"TestTwoGiBKeepTheBoundOfMemory"}},
 		{"counts requests", []string{"TestCreatingASmallFileIsOnePut", "TestFirstLookupIsOneListPage", "TestReadingASmallListedFileIsOneGet",
 			"TestEveryCloseWithNewBytesIsOnePut", "TestAppendingToAnExistingFileIsKnown", "TestListingIsItsPages",
-			"TestChangesCostWhatTheyMust", "TestIdleMountSendsNothing", "TestLateUploads"}},
+			"TestChangesCostWhatTheyMust", "TestIdleMountSendsNothing", "TestFetchingAhead", "TestLateUploads"}},
 		{"runs in all modes, or in the one that it is about", []string{"TestLateUploadMeetsAnotherMount",
 			"TestCrashMatrix", "TestPowerLoss", "TestKilledAtRandomMoments", "TestAbandonedPutNeverOverwritesANewerVersion", "TestBucketOrKeysThatAreGoneLoseNothing",
 			"TestBadFullStageDisk", "TestBadRecordsAndFilesAreReportedAndKept", "TestBadJournalIsRefusedAndLeftAlone",
