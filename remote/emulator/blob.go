@@ -15,8 +15,7 @@ type blob struct {
 	refs atomic.Int64
 }
 
-// span is where the bytes of a blob are. Bytes that are generated instead of
-// kept would be another one.
+// span is where the bytes of a blob are, or what makes them.
 type span interface {
 	writeTo(w io.Writer, off, n int64) error // the range is within the blob
 	remove()

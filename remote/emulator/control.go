@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 )
 
@@ -13,6 +14,7 @@ import (
 //	POST   /reset    counts, traffic and log begin anew
 //	POST   /faults   adds the Fault in the body
 //	DELETE /faults   removes all and releases what they stall
+//	POST   /objects  puts each Generated in the body, one JSON value after another
 func (s *Server) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /counts", func(w http.ResponseWriter, _ *http.Request) {
@@ -45,7 +47,26 @@ func (s *Server) Control() http.Handler {
 		s.faults.Clear()
 		w.WriteHeader(http.StatusNoContent)
 	})
+	mux.HandleFunc("POST /objects", s.generateAll)
 	return mux
+}
+
+func (s *Server) generateAll(w http.ResponseWriter, r *http.Request) {
+	for d := json.NewDecoder(r.Body); ; {
+		var g Generated
+		err := d.Decode(&g)
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = s.Generate(g)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func sendJSON(w http.ResponseWriter, v any) {

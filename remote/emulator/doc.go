@@ -53,7 +53,7 @@
 //
 // Without Options.Dir nothing touches the disk. Bodies go to memory as they
 // arrive, outside of the Go heap, and are never copied: objects of a few GiB
-// cost their size and no more.
+// cost their size and no more, and those that Server.Generate puts cost nothing.
 //
 // # In a directory
 //

@@ -19,6 +19,7 @@ type Server struct {
 	store    *store
 	faults   *Faults
 	tally    *tally
+	pattern  func() *Pattern // of generated objects, made when it is first needed
 
 	done      chan struct{} // closed by Close: waits end
 	closeOnce sync.Once
@@ -32,6 +33,7 @@ func New(o Options) (*Server, error) {
 		accounts: map[string]*Account{},
 		members:  map[string]*Account{},
 		faults:   newFaults(),
+		pattern:  sync.OnceValue(NewPattern),
 		done:     make(chan struct{}),
 	}
 	s.tally = &tally{record: s.o.Record}
