@@ -20,7 +20,8 @@ const nameCost = 256
 // and is believed for the TTL against a later listing that disagrees.
 //
 // Its bound is bytes; the directories used longest ago go first, all they know
-// with them, except for names that are only local.
+// with them, except for names that are only local. A listing that is larger than
+// that is not kept.
 type directories struct {
 	bucket, prefix string
 	ttl            time.Duration
@@ -171,6 +172,9 @@ func (d *directories) Learn(n Name, l *listing) {
 		}
 		dir.listing = l
 		dir.isLarge = len(l.entries) >= 1000
+		if dir.cost() > d.limit {
+			dir.listing = nil
+		}
 		for base, r := range dir.records {
 			if !r.survives(l, base, now) {
 				delete(dir.records, base)

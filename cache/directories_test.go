@@ -271,10 +271,15 @@ func TestDirectoriesKeepTheirBound(t *testing.T) {
 }
 
 func TestListingBeyondTheBoundIsNotKept(t *testing.T) {
-	d := newDirectories("bucket", "", testTTL, 3*nameCost)
-	d.Learn("d", listingNow("a", "b", "c", "d"))
-	if d.cost > d.limit {
-		t.Errorf("%d bytes of %d", d.cost, d.limit)
+	d := newDirectories("bucket", "", testTTL, 6*nameCost)
+	d.Learn("small", listingNow("a"))
+	d.Learn("d", listingNow("a", "b"))
+	d.Learn("d", listingNow("a", "b", "c", "d", "e", "f"))
+	if _, ok := d.List("d"); ok || d.cost > d.limit {
+		t.Errorf("%d bytes of %d, kept %v", d.cost, d.limit, ok)
+	}
+	if _, ok := d.List("small"); !ok {
+		t.Error("another directory was forgotten for it")
 	}
 	checkCost(t, d)
 }
