@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -89,8 +90,10 @@ type Cache struct {
 	queue *queue              // files that wait for one
 
 	bodies       bodies
+	memory       int64               // bytes in all
 	sending      *semaphore.Weighted // bytes of bodies in flight
 	sendingLimit int64
+	inFlight     atomic.Int64 // of these
 
 	commits sync.WaitGroup // running uploads
 	retries sync.WaitGroup // what goes on behind: uploads, removals
@@ -168,6 +171,7 @@ func (c *Cache) openStage(ctx context.Context, dir string, limit int64) (*Stage,
 // divide splits the memory budget: half for blocks, the rest for bodies on
 // their way, the network's own buffers and names.
 func (c *Cache) divide(memory int64) {
+	c.memory = memory
 	c.dirs = newDirectories(c.bucket, c.prefix, c.ttl, memory/8)
 	c.blocks = NewBlocks(BlocksOptions{Limit: memory / 2})
 	c.fetch = NewFetcher(c.ctx, FetcherOptions{Client: c.client, Blocks: c.blocks, Tier: c.tier, Logger: c.log})

@@ -300,6 +300,13 @@ func (d *directories) ForgetTree(n Name) {
 	}
 }
 
+// Bytes returns what is remembered takes, about.
+func (d *directories) Bytes() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cost
+}
+
 // change applies f to the directory and keeps the bound.
 func (d *directories) change(n Name, f func(*directory)) {
 	d.mu.Lock()

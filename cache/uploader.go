@@ -134,9 +134,11 @@ func (c *Cache) buffer(ctx context.Context, v *view, off, size int64) (body []by
 	if err := c.sending.Acquire(ctx, min(size, c.sendingLimit)); err != nil {
 		return nil, nil, err
 	}
+	c.inFlight.Add(size)
 	body = c.bodies.get(size)
 	free = func() {
 		c.bodies.put(body)
+		c.inFlight.Add(-size)
 		c.sending.Release(min(size, c.sendingLimit))
 	}
 	if _, err := v.readAt(ctx, body, off); err != nil {

@@ -109,6 +109,7 @@ func (p *parsed) mount(source Source, mountpoint string, lookup func(string) (st
 		return nil, fmt.Errorf("the cache directory %s is below the mount point: choose another --cache-dir", m.Cache.CacheDir)
 	}
 	m.Cache.Bucket, m.Cache.Prefix, m.Cache.ReadOnly = source.Bucket, source.Prefix, p.readOnly
+	m.FS.Nodes = m.Cache.Memory / 8
 	m.FS.Source, m.FS.ReadOnly = source.String(), p.readOnly
 	m.FS.Debug = p.log.Level <= slog.LevelDebug
 	return m, nil

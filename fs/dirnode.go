@@ -69,21 +69,25 @@ func (d *dirNode) enter(ctx context.Context, base string, e cache.Entry, out *fu
 	return child, 0
 }
 
-// taker is a node that another version may become.
-type taker interface {
-	// take makes e what the node is, and reports whether it can.
+// child is any of our nodes below a directory.
+type child interface {
+	fs.InodeEmbedder
+	// take makes e, another version, what the node is, and reports whether it can.
 	take(e cache.Entry) bool
+	// used notes that the kernel has looked it up, or opened it.
+	used()
 }
 
 // child returns the present node of base if it is or can become e, else a new
 // one.
 func (d *dirNode) child(ctx context.Context, base string, e cache.Entry) *fs.Inode {
 	if old := d.GetChild(base); old != nil {
-		if t, ok := old.Operations().(taker); ok && t.take(e) {
+		if n, ok := old.Operations().(child); ok && n.take(e) {
+			n.used()
 			return old
 		}
 	}
-	var ops fs.InodeEmbedder
+	var ops child
 	switch typeOf(e) {
 	case syscall.S_IFDIR:
 		ops = &dirNode{node{m: d.m}}
@@ -92,7 +96,9 @@ func (d *dirNode) child(ctx context.Context, base string, e cache.Entry) *fs.Ino
 	default:
 		ops = &specialNode{node: node{m: d.m}, entry: e}
 	}
-	return d.NewInode(ctx, ops, fs.StableAttr{Mode: typeOf(e)})
+	inode := d.NewInode(ctx, ops, fs.StableAttr{Mode: typeOf(e)})
+	ops.used()
+	return inode
 }
 
 func (d *dirNode) take(e cache.Entry) bool { return e.Kind == cache.Dir }
@@ -234,7 +240,9 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 	d.m.fill(e, &out.Attr)
 	out.SetEntryTimeout(timeout(e))
 	out.SetAttrTimeout(timeout(e))
-	return d.NewInode(ctx, f, fs.StableAttr{Mode: syscall.S_IFREG}), h, 0, 0
+	inode := d.NewInode(ctx, f, fs.StableAttr{Mode: syscall.S_IFREG})
+	f.used()
+	return inode, h, 0, 0
 }
 
 // Unlink implements fs.NodeUnlinker.

@@ -35,7 +35,7 @@ var (
 	_ = (fs.NodeStatfser)((*fileNode)(nil))
 )
 
-// take implements taker: a node with open handles stays the version they have.
+// take implements child: a node with open handles stays the version they have.
 func (f *fileNode) take(e cache.Entry) bool {
 	if typeOf(e) != syscall.S_IFREG {
 		return false
@@ -101,6 +101,7 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	}
 	f.passLocked(flags)
 	how := f.howLocked(asked, flags, keep)
+	f.used()
 	return f.newHandleLocked(flags), how, 0
 }
 

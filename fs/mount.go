@@ -53,6 +53,7 @@ type Options struct {
 	AllowOther bool         // other users may enter; implies default_permissions
 	UID, GID   uint32       // owner of what carries none
 	Umask      uint32       // taken from the modes 0777 and 0666 of what carries none
+	Nodes      int64        // bytes of nodes that the kernel knows, about; default 20 MiB
 	Logger     *slog.Logger // default: discards
 	Debug      bool         // log every FUSE operation
 }
@@ -72,6 +73,7 @@ type Mount struct {
 	server      *fuse.Server
 	passthrough *passthrough
 	notifier    *notifier
+	nodes       *nodes
 	done        chan struct{}
 	behind      sync.WaitGroup // work that outlives its operation
 }
@@ -90,6 +92,7 @@ func New(ctx context.Context, mountpoint string, c *cache.Cache, o Options) (*Mo
 		notifier: newNotifier(),
 		done:     make(chan struct{}),
 	}
+	m.nodes = newNodes(cmp.Or(o.Nodes, defaultNodes), func() { m.notifier.add(m.trim) })
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := m.serve(o); err != nil {
 		m.cancel()
@@ -196,6 +199,7 @@ func (m *Mount) Close(ctx context.Context) error {
 }
 
 func (m *Mount) end() {
+	m.nodes.timer.Stop()
 	m.cancel()
 	m.behind.Wait()
 }

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"container/list"
 	"context"
 	"slices"
 	"strings"
@@ -15,7 +16,8 @@ import (
 // node is what all nodes share.
 type node struct {
 	fs.Inode
-	m *Mount
+	m     *Mount
+	place *list.Element // among all nodes; guarded by theirs
 }
 
 // name returns where the node is, read off the tree; false when it is not in

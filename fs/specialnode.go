@@ -27,7 +27,7 @@ var (
 	_ = (fs.NodeStatfser)((*specialNode)(nil))
 )
 
-// take implements taker.
+// take implements child.
 func (s *specialNode) take(e cache.Entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -39,10 +39,12 @@ func TestMemoryLimit(t *testing.T) {
 	s.binary = inCgroup(t, releaseBinary(t), limit)
 	m := s.mount(t, root())
 	began := time.Now()
+	stop := m.watchMemory(t)
 	got := m.shell().run(t, time.Minute, `
 		for i in 0 1; do cp "$1" w$i & done
 		for i in 0 1 2 3; do sha256sum < r$i & done
 		wait`, local.path("data"))
+	stop()
 	equal(t, "the sums of what is read", got, want)
 	peak := peakMemory(t, m.process.Process.Pid)
 	t.Logf("%.1f s, peak memory %d MiB", time.Since(began).Seconds(), peak>>20)
@@ -54,6 +56,35 @@ func TestMemoryLimit(t *testing.T) {
 		if s.content(t, key) != data {
 			t.Errorf("%s has other bytes than were written", key)
 		}
+	}
+}
+
+// watchMemory looks at what the daemon counts until stop is called: each kind is
+// there at some time, and all of them are never more than their limit.
+func (m *mounted) watchMemory(t testing.TB) (stop func()) {
+	ended, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		var most memory
+		for tick := time.NewTicker(10 * time.Millisecond); ; {
+			now := m.status(t).Memory
+			most = memory{now.Limit, max(most.Blocks, now.Blocks), max(most.Bodies, now.Bodies), max(most.Names, now.Names)}
+			if sum := now.Blocks + now.Bodies + now.Names; sum > now.Limit {
+				t.Errorf("%+v is %d bytes in all", now, sum)
+			}
+			select {
+			case <-tick.C:
+			case <-ended:
+				if t.Logf("at most %+v", most); most.Blocks == 0 || most.Bodies == 0 || most.Names == 0 {
+					t.Errorf("some kind is not counted: %+v", most)
+				}
+				return
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		<-watched
 	}
 }
 

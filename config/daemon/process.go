@@ -35,12 +35,12 @@ func NoCore() error {
 // streams, measured as resident memory less the window.
 const overhead = 48 << 20
 
-// LimitMemory makes the garbage collector keep the heap within the share of
-// the cache's bytes that package cache has on it, which is half, and the
-// program's own need. GOMEMLIMIT, where set, is believed instead.
+// LimitMemory makes the garbage collector keep the heap within what there is on
+// it: half of the cache's bytes, an eighth more for nodes, and the program's own
+// need. GOMEMLIMIT, where set, is believed instead.
 func LimitMemory(cache int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(cache/2 + overhead)
+		debug.SetMemoryLimit(cache*5/8 + overhead)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ncloudfs/cache"
+	"ncloudfs/fs"
 )
 
 // Status says which mount answers and how it is.
@@ -25,6 +26,8 @@ type Status struct {
 	DrainTime  Duration      `json:"drainTime"` // how long its end waits for uploads
 	State      string        `json:"state"`
 	Backlog    cache.Backlog `json:"backlog"`
+	Memory     cache.Usage   `json:"memory"`
+	Nodes      int           `json:"nodes"` // that the kernel knows
 }
 
 // The states of a mount.
@@ -36,13 +39,15 @@ const (
 // Options says what a Server serves.
 type Options struct {
 	Cache  *cache.Cache // must be set
-	About  Status       // the server adds PID, State and Backlog
+	Mount  *fs.Mount    // nil: a directory without a mount
+	About  Status       // the server adds what changes, and its PID
 	Logger *slog.Logger // default: discards
 }
 
 // Server answers other processes. A nil Server answers nobody.
 type Server struct {
 	cache *cache.Cache
+	mount *fs.Mount // nil: none
 	about Status
 	log   *slog.Logger
 	http  http.Server
@@ -72,7 +77,7 @@ func start(path string, o Options) *Server {
 // Serve answers on l until Close.
 func Serve(l net.Listener, o Options) *Server {
 	o.About.PID = os.Getpid()
-	s := &Server{cache: o.Cache, about: o.About, drained: make(chan struct{}),
+	s := &Server{cache: o.Cache, mount: o.Mount, about: o.About, drained: make(chan struct{}),
 		log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler))}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
@@ -123,7 +128,10 @@ func (s *Server) Close() {
 
 func (s *Server) getStatus(w http.ResponseWriter, _ *http.Request) {
 	status := s.about
-	status.State, status.Backlog = StateMounted, s.cache.Backlog()
+	status.State, status.Backlog, status.Memory = StateMounted, s.cache.Backlog(), s.cache.Usage()
+	if s.mount != nil {
+		status.Nodes = s.mount.Nodes()
+	}
 	s.mu.Lock()
 	if s.end != nil {
 		status.State = StateDraining

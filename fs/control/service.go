@@ -50,7 +50,7 @@ func Mount(ctx context.Context, o ServiceOptions) (*Service, error) {
 		s.presence.End()
 		return nil, errors.Join(err, s.cache.Close())
 	}
-	s.server = start(s.presence.Socket(), Options{Cache: s.cache, About: s.about(), Logger: o.Logger})
+	s.server = start(s.presence.Socket(), Options{Cache: s.cache, Mount: s.mount, About: s.about(), Logger: o.Logger})
 	return s, nil
 }
 
