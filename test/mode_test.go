@@ -85,6 +85,7 @@ func alwaysTheSame() []omission {
 			"TestRootHoldsOnlyWhatTheLayoutNames", "TestEveryHeadingHasATest", "TestLeftOutTestsExist"}},
 		{"fails before a request, or by it", []string{"TestBadInputGetsOneClearLine"}},
 		{"needs Ceph", []string{"TestTwoGiBKeepTheBoundOfMemory"}},
+		{"measures memory", []string{"TestMemoryLimit", "TestKernelForgetsNodesBeyondTheBound"}},
 		{"counts requests", []string{"TestCreatingASmallFileIsOnePut", "TestFirstLookupIsOneListPage", "TestReadingASmallListedFileIsOneGet",
 			"TestEveryCloseWithNewBytesIsOnePut", "TestAppendingToAnExistingFileIsKnown", "TestListingIsItsPages",
 			"TestChangesCostWhatTheyMust", "TestIdleMountSendsNothing", "TestFetchingAhead", "TestLateUploads"}},
