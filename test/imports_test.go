@@ -84,6 +84,7 @@ func TestPlanesImportDownwards(t *testing.T) {
 		"ncloudfs/remote/bucket":                {"ncloudfs/remote"},
 		"ncloudfs/remote/demo":                  {"ncloudfs/remote", "ncloudfs/remote/emulator"},
 		"ncloudfs/remote/doctor":                {"ncloudfs/remote"},
+		"ncloudfs/scripts/benchmark":            {"ncloudfs/remote", "ncloudfs/remote/emulator"},
 		"ncloudfs/test":                         {"ncloudfs/remote", "ncloudfs/remote/emulator", "ncloudfs/remote/emulator/emulatortest"},
 	}
 	for _, p := range packages(t) {
