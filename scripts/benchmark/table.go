@@ -36,7 +36,7 @@ func (r *results) table(workloads []*workload, contenders []string) string {
 			f := r.figures(w.name, c)
 			cells = append(cells, f.cell(w.goal.verdict(c, f, b, r.Sizes)))
 			if f.err != "" {
-				failures = append(failures, fmt.Sprintf("- %s, %s: %s", w.title(r.Sizes), c, strings.Join(strings.Fields(f.err), " ")))
+				failures = append(failures, fmt.Sprintf("- %s, %s: %s", w.title(r.Sizes), c, oneLine(f.err)))
 			}
 		}
 		cells = append(cells, r.requestsCell(w, contenders), r.costCell(w, contenders))
@@ -46,6 +46,11 @@ func (r *results) table(workloads []*workload, contenders []string) string {
 		fmt.Fprintf(&t, "\n–: did not work\n\n%s\n", strings.Join(failures, "\n"))
 	}
 	return t.String()
+}
+
+// oneLine makes a text fit into a line that is perhaps a table's.
+func oneLine(s string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "|", "¦")
 }
 
 // cell is the time with its spread and the verdict on it.
