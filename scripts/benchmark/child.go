@@ -96,14 +96,18 @@ func (c *child) wait(limit time.Duration) error {
 	return nil
 }
 
-// stop asks the process to end.
+// stop asks the process to end; saying that it did because of that is no error.
 func (c *child) stop() error {
 	if c.stdin != nil {
 		_ = c.stdin.Close() // it may have ended
 	} else {
 		_ = c.signal(unix.SIGTERM) // it may have ended
 	}
-	return c.wait(stopTime)
+	err := c.wait(stopTime)
+	if c.cmd.ProcessState.ExitCode() == 128+int(unix.SIGTERM) {
+		return nil
+	}
+	return err
 }
 
 func lastLines(s string) string {

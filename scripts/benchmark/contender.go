@@ -56,7 +56,8 @@ func (b *bench) mountCommand(contender, endpoint, dir, private string, tier bool
 			os.WriteFile(keys, []byte(accessKey+":"+secretKey), 0o600)
 	default:
 		return childOptions{
-			args: []string{"rclone", "mount", "s3:" + bucket, dir, "--vfs-cache-mode", "full", "--cache-dir", filepath.Join(private, "cache")},
+			args: []string{"rclone", "mount", "s3:" + bucket, dir, "--vfs-cache-mode", "full", "--vfs-write-back", "0s",
+				"--cache-dir", filepath.Join(private, "cache")},
 			env: []string{"HOME=" + private, "RCLONE_CONFIG_S3_TYPE=s3", "RCLONE_CONFIG_S3_PROVIDER=Other",
 				"RCLONE_CONFIG_S3_REGION=" + region, "RCLONE_CONFIG_S3_ENDPOINT=" + endpoint, "RCLONE_CONFIG_S3_LIST_VERSION=1",
 				"RCLONE_CONFIG_S3_ACCESS_KEY_ID=" + accessKey, "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY=" + secretKey}}, nil

@@ -20,8 +20,9 @@
 //
 // # What is compared
 //
-// s3fs and rclone (mount, full cache) run with their defaults. rclone's close
-// returns before the object is in the bucket, as does that of ncloudfs
-// --write-back; for the latter the time until everything is there is measured
-// as well. The disk promises nothing at all: nothing is fsynced.
+// s3fs and rclone (mount, full cache, uploads as soon as a file is closed) run
+// with their defaults otherwise. rclone's close returns before the object is in
+// the bucket, as does that of ncloudfs --write-back; for the latter the time
+// until everything is there is measured as well. The disk promises nothing at
+// all: nothing is fsynced.
 package main

@@ -133,7 +133,7 @@ func (s *server) used(ctx context.Context) (usage, error) {
 		if err := s.ask(ctx, http.MethodGet, "/counts", nil, &now); err != nil {
 			return now, err
 		}
-		if last.Counts != nil && maps.Equal(last.Counts, now.Counts) || time.Now().After(end) {
+		if last.Counts != nil && maps.Equal(last.Counts, now.Counts) && last.Traffic == now.Traffic || time.Now().After(end) {
 			return now, nil
 		}
 		last = now
