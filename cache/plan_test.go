@@ -44,3 +44,14 @@ func TestPlanKeepsTheServicesRules(t *testing.T) {
 		}
 	})
 }
+
+func BenchmarkPlan(b *testing.B) {
+	for name, size := range map[string]int64{"1GiB": gib, "10TB": MaxFileSize} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				plan(size, minPartSize)
+			}
+		})
+	}
+}

@@ -186,3 +186,19 @@ func TestWhatWasFetchedAheadIsTheListedVersion(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// BenchmarkFollowUp is what the first read of each small file of a directory
+// costs besides its own request.
+func BenchmarkFollowUp(b *testing.B) {
+	m := mount(b, Options{})
+	names := m.smallFiles(200)
+	if err := m.cat(names...); err != nil { // nothing is left to fetch
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		m.Reader(m.stat(names[i%len(names)]).Object).Close()
+		i++
+	}
+}
