@@ -11,8 +11,9 @@ import (
 	"ncloudfs/remote"
 )
 
-// nameCost is about what one remembered name costs in memory, in bytes.
-const nameCost = 256
+// recordCost is about what a name beyond a listing takes of memory, in bytes, and
+// a directory besides its names.
+const recordCost = 512
 
 // directories remembers, per directory, its last complete listing and what is
 // known beyond it: answers about single names, and changes made through this
@@ -354,9 +355,9 @@ func (d *directories) dropLocked(n Name) {
 }
 
 func (d *directory) cost() int64 {
-	n := 1 + len(d.records)
+	n := int64(1+len(d.records)) * recordCost
 	if d.listing != nil {
-		n += len(d.listing.entries)
+		n += d.listing.cost
 	}
-	return int64(n) * nameCost
+	return n
 }

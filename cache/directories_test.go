@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -243,7 +244,7 @@ func TestForgetAsksAgain(t *testing.T) {
 }
 
 func TestDirectoriesKeepTheirBound(t *testing.T) {
-	d := newDirectories("bucket", "", testTTL, 100*nameCost)
+	d := newDirectories("bucket", "", testTTL, 60*recordCost)
 	d.Pin("first/pinned")
 	d.Changed("first/clean", fileEntry("clean"))
 	for i := range 50 {
@@ -271,10 +272,10 @@ func TestDirectoriesKeepTheirBound(t *testing.T) {
 }
 
 func TestListingBeyondTheBoundIsNotKept(t *testing.T) {
-	d := newDirectories("bucket", "", testTTL, 6*nameCost)
+	d := newDirectories("bucket", "", testTTL, 3*recordCost)
 	d.Learn("small", listingNow("a"))
 	d.Learn("d", listingNow("a", "b"))
-	d.Learn("d", listingNow("a", "b", "c", "d", "e", "f"))
+	d.Learn("d", listingNow(strings.Split("abcdefghijklmnopqrst", "")...))
 	if _, ok := d.List("d"); ok || d.cost > d.limit {
 		t.Errorf("%d bytes of %d, kept %v", d.cost, d.limit, ok)
 	}

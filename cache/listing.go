@@ -27,6 +27,7 @@ type listing struct {
 	marker  *remote.Object // the directory's own marker
 	entries []listed       // by base, ascending
 	hidden  int            // keys that no path can show
+	cost    int64          // bytes of memory, about
 }
 
 // listed is one name in a listing; small, because directories are large.
@@ -34,9 +35,15 @@ type listed struct {
 	base     string
 	etag     remote.ETag
 	size     int64
-	modified time.Time
+	modified int64 // milliseconds since 1970, as precise as listings are
 	isDir    bool
 }
+
+// listedCost is what a name takes besides its base and ETag, in bytes: the entry,
+// and what the allocator adds to the two.
+const listedCost = 56 + 2*8
+
+func (e listed) cost() int64 { return listedCost + int64(len(e.base)+len(e.etag)) }
 
 // search returns where in entries base is, or would be.
 func (l *listing) search(base string) (i int, found bool) {
@@ -54,7 +61,7 @@ func (l *listing) find(base string) (listed, bool) {
 
 // object returns the version that a listing shows.
 func (e listed) object(p remote.Path) remote.Object {
-	return remote.Object{Path: p, Size: e.size, ETag: e.etag, ModTime: e.modified}
+	return remote.Object{Path: p, Size: e.size, ETag: e.etag, ModTime: time.UnixMilli(e.modified).UTC()}
 }
 
 // listingBuilder collects the pages of one directory.
@@ -86,7 +93,7 @@ func (b *listingBuilder) addObject(o remote.Object) {
 	case !showable(base):
 		b.listing.hidden++
 	default:
-		b.listing.entries = append(b.listing.entries, listed{base, o.ETag, o.Size, o.ModTime, false})
+		b.listing.entries = append(b.listing.entries, listed{strings.Clone(base), o.ETag, o.Size, o.ModTime.UnixMilli(), false}) // not the whole key
 	}
 }
 
@@ -95,7 +102,7 @@ func (b *listingBuilder) addDir(base string) {
 		b.listing.hidden++
 		return
 	}
-	b.listing.entries = append(b.listing.entries, listed{base: base, isDir: true})
+	b.listing.entries = append(b.listing.entries, listed{base: strings.Clone(base), isDir: true})
 }
 
 // finish sorts and removes what a path can show only once: where an object
@@ -114,7 +121,10 @@ func (b *listingBuilder) finish() *listing {
 		}
 		return x.base == y.base
 	})
-	l.entries = slices.Clip(kept)
+	l.entries = slices.Clone(kept)
+	for _, e := range l.entries {
+		l.cost += e.cost()
+	}
 	return &l
 }
 
