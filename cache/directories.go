@@ -120,40 +120,35 @@ func (d *directories) Following(n Name) (bases []string, ok bool) {
 	return bases, true
 }
 
-// List returns all names of a directory with what is known of them, by name;
-// false when no valid listing is at hand.
-func (d *directories) List(n Name) ([]DirEntry, bool) {
+// List returns the valid listing of n, and what Records does; false when there is
+// none.
+func (d *directories) List(n Name) (l *listing, records []DirEntry, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	dir, found := d.known.Get(n)
 	now := time.Now()
 	if !found || !dir.valid(now) {
-		return nil, false
+		return nil, nil, false
 	}
-	return d.mergeLocked(n, dir, dir.listing, now), true
+	return dir.listing, dir.believed(now), true
 }
 
-// Merge returns what List would with l as the listing of n.
-func (d *directories) Merge(n Name, l *listing) []DirEntry {
+// Records returns what is to be believed of names in n whatever a listing says,
+// by name.
+func (d *directories) Records(n Name) []DirEntry {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	dir, found := d.known.Get(n)
 	if !found {
-		dir = &directory{}
+		return nil
 	}
-	return d.mergeLocked(n, dir, l, time.Now())
+	return dir.believed(time.Now())
 }
 
-func (d *directories) mergeLocked(n Name, dir *directory, l *listing, now time.Time) []DirEntry {
-	all := make([]DirEntry, 0, len(l.entries)+len(dir.records))
-	for _, item := range l.entries {
-		if r, found := dir.records[item.base]; found && r.holds(now) {
-			continue
-		}
-		all = append(all, DirEntry{item.base, d.entry(n.Join(item.base), item, l)})
-	}
-	for base, r := range dir.records {
-		if r.Kind != Absent && r.holds(now) {
+func (d *directory) believed(now time.Time) []DirEntry {
+	var all []DirEntry
+	for base, r := range d.records {
+		if r.holds(now) {
 			all = append(all, DirEntry{base, r.Entry})
 		}
 	}

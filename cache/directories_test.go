@@ -41,13 +41,15 @@ func checkLookup(t *testing.T, d *directories, base, want string) {
 
 func checkList(t *testing.T, d *directories, want ...string) {
 	t.Helper()
-	all, ok := d.List("d")
+	l, records, ok := d.List("d")
 	if !ok {
 		t.Errorf("no listing of d")
 		return
 	}
+	v := &DirView{c: &Cache{dirs: d, known: newKnown()}, name: "d", listing: l, extra: records}
+	v.sort()
 	var got []string
-	for _, e := range all {
+	for _, e := range v.all() {
 		got = append(got, e.Base)
 	}
 	if !slices.Equal(got, want) {
@@ -71,7 +73,7 @@ func TestListingAnswersForEveryNameUntilItExpires(t *testing.T) {
 		time.Sleep(testTTL)
 		checkLookup(t, d, "a", "?")
 		checkLookup(t, d, "b", "?")
-		if _, ok := d.List("d"); ok {
+		if _, _, ok := d.List("d"); ok {
 			t.Error("listed after the listing expired")
 		}
 	})
@@ -235,10 +237,10 @@ func TestForgetAsksAgain(t *testing.T) {
 	d.Learn("dd", listingNow("y"))
 	d.ForgetTree("d")
 	checkLookup(t, d, "a", "?")
-	if _, ok := d.List("d/sub"); ok {
+	if _, _, ok := d.List("d/sub"); ok {
 		t.Error("d/sub is known after d was forgotten")
 	}
-	if _, ok := d.List("dd"); !ok {
+	if _, _, ok := d.List("dd"); !ok {
 		t.Error("dd was forgotten with d")
 	}
 }
@@ -252,14 +254,14 @@ func TestDirectoriesKeepTheirBound(t *testing.T) {
 		if d.cost > d.limit {
 			t.Fatalf("after %d directories: %d bytes of %d", i, d.cost, d.limit)
 		}
-		if _, ok := d.List("d0"); !ok { // asked for all the time
+		if _, _, ok := d.List("d0"); !ok { // asked for all the time
 			t.Fatalf("after %d directories: the one in use is gone", i)
 		}
 	}
-	if _, ok := d.List("d1"); ok {
+	if _, _, ok := d.List("d1"); ok {
 		t.Error("the directory used longest ago is still there")
 	}
-	if _, ok := d.List("d49"); !ok {
+	if _, _, ok := d.List("d49"); !ok {
 		t.Error("the last directory is not there")
 	}
 	if e, ok, _ := d.Lookup("first/pinned"); !ok || e.Kind != File {
@@ -276,10 +278,10 @@ func TestListingBeyondTheBoundIsNotKept(t *testing.T) {
 	d.Learn("small", listingNow("a"))
 	d.Learn("d", listingNow("a", "b"))
 	d.Learn("d", listingNow(strings.Split("abcdefghijklmnopqrst", "")...))
-	if _, ok := d.List("d"); ok || d.cost > d.limit {
+	if _, _, ok := d.List("d"); ok || d.cost > d.limit {
 		t.Errorf("%d bytes of %d, kept %v", d.cost, d.limit, ok)
 	}
-	if _, ok := d.List("small"); !ok {
+	if _, _, ok := d.List("small"); !ok {
 		t.Error("another directory was forgotten for it")
 	}
 	checkCost(t, d)

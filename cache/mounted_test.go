@@ -176,6 +176,23 @@ func (m *mounted) stat(n Name) Entry {
 	return e
 }
 
+// ReadDir returns all names of a directory.
+func (m *mounted) ReadDir(ctx context.Context, n Name) ([]DirEntry, error) {
+	v, err := m.Cache.ReadDir(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return v.all(), nil
+}
+
+func (v *DirView) all() []DirEntry {
+	var all []DirEntry
+	for i := range v.Len() {
+		all = append(all, v.At(i))
+	}
+	return all
+}
+
 // edit opens a file, new or not, for writing.
 func (m *mounted) edit(n Name) *Staged {
 	m.t.Helper()

@@ -1,29 +1,16 @@
 package cache
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"ncloudfs/remote"
 )
-
-// DirEntry is one name in a directory.
-type DirEntry struct {
-	Base  string
-	Entry Entry
-}
-
-// headsInFlight is how many HEADs run together when attributes of a whole
-// directory are wanted.
-const headsInFlight = 64
 
 // Stat tells what n is. It sends nothing while what is known of n or of its
 // directory is fresh; else one page of the directory's listing, or for a large
@@ -203,60 +190,6 @@ func (c *Cache) Describe(ctx context.Context, n Name, e Entry) (Entry, error) {
 	return c.examine(ctx, n, e)
 }
 
-// ReadDir returns the names of directory n, sorted, with what is known of
-// each: the pages of one listing, or nothing while the last is fresh.
-func (c *Cache) ReadDir(ctx context.Context, n Name) ([]DirEntry, error) {
-	all, ok := c.dirs.List(n)
-	if !ok {
-		l, err := c.shared(ctx, "list\x00"+string(n), func(ctx context.Context) (any, error) {
-			l, err := c.list(ctx, n, 0)
-			if err == nil {
-				c.noteMarker(n, l)
-				c.dirs.Learn(n, l)
-			}
-			return l, err
-		})
-		if err != nil {
-			return nil, err
-		}
-		all = c.dirs.Merge(n, l.(*listing))
-	}
-	all = c.withLocal(n, all)
-	for i := range all {
-		name := n.Join(all[i].Base)
-		if s := c.stage.Of(name); s != nil {
-			all[i].Entry = s.Entry()
-		} else {
-			all[i].Entry = c.complete(name, all[i].Entry)
-		}
-	}
-	if c.exact {
-		return all, c.examineAll(ctx, n, all)
-	}
-	return all, nil
-}
-
-// withLocal adds what is in n only because it, or something below it, is staged.
-func (c *Cache) withLocal(n Name, all []DirEntry) []DirEntry {
-	byBase := func(e DirEntry, base string) int { return cmp.Compare(e.Base, base) }
-	for _, s := range c.stage.Under(n) {
-		name, linked := s.Name()
-		if !linked || !name.In(n) || name == n || name == n.marker() {
-			continue // renamed or removed a moment ago
-		}
-		base, _, isBelow := strings.Cut(string(name.Rebase(n, "")), "/")
-		i, found := slices.BinarySearchFunc(all, base, byBase)
-		switch {
-		case found:
-		case isBelow:
-			all = slices.Insert(all, i, DirEntry{base, Entry{Kind: Dir, Expires: time.Now().Add(c.ttl)}})
-		default:
-			all = slices.Insert(all, i, DirEntry{base, s.Entry()})
-		}
-	}
-	return all
-}
-
 // noteMarker forgets remembered attributes of a directory whose marker is
 // another one now.
 func (c *Cache) noteMarker(n Name, l *listing) {
@@ -267,23 +200,6 @@ func (c *Cache) noteMarker(n Name, l *listing) {
 	if _, same := c.known.Complete(*l.marker); !same {
 		c.known.Forget(key)
 	}
-}
-
-// examineAll fetches the metadata of the entries that lack it, many together.
-func (c *Cache) examineAll(ctx context.Context, n Name, all []DirEntry) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(headsInFlight)
-	for i := range all {
-		if all[i].Entry.Known || all[i].Entry.Staged != nil {
-			continue
-		}
-		g.Go(func() error {
-			e, err := c.examine(ctx, n.Join(all[i].Base), all[i].Entry)
-			all[i].Entry = e
-			return err
-		})
-	}
-	return g.Wait()
 }
 
 // shared runs f once for all who ask for the same key at the same time, on the

@@ -14,10 +14,10 @@ import (
 // that entries neither move nor repeat while others come and go. go-fuse calls
 // it from one goroutine at a time.
 type dirHandle struct {
-	dir     *dirNode
-	loaded  bool
-	entries []cache.DirEntry
-	next    int // 0 is ".", 1 is "..", entries follow
+	dir    *dirNode
+	loaded bool
+	names  *cache.DirView // nil: removed while it was open
+	next   int            // 0 is ".", 1 is "..", names follow
 }
 
 var (
@@ -35,7 +35,7 @@ func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 		}
 	}
 	i := h.next
-	if i >= len(h.entries)+2 {
+	if i >= h.count()+2 {
 		return nil, 0
 	}
 	h.next++
@@ -46,10 +46,18 @@ func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 	case 1:
 		e.Name, e.Mode = "..", syscall.S_IFDIR
 	default:
-		child := h.entries[i-2]
+		child := h.names.At(i - 2)
 		e.Name, e.Mode = child.Base, typeOf(child.Entry)
 	}
 	return e, 0
+}
+
+// count returns how many names there are.
+func (h *dirHandle) count() int {
+	if h.names == nil {
+		return 0
+	}
+	return h.names.Len()
 }
 
 func (h *dirHandle) load(ctx context.Context) syscall.Errno {
@@ -57,14 +65,14 @@ func (h *dirHandle) load(ctx context.Context) syscall.Errno {
 	defer done()
 	n, ok := h.dir.name()
 	if !ok {
-		h.loaded, h.entries = true, nil // removed while it was open
+		h.loaded = true
 		return 0
 	}
-	entries, err := h.dir.m.cache.ReadDir(ctx, n)
+	names, err := h.dir.m.cache.ReadDir(ctx, n)
 	if err != nil {
 		return h.dir.m.report("readdir", err)
 	}
-	h.loaded, h.entries = true, entries
+	h.loaded, h.names = true, names
 	return 0
 }
 
@@ -75,7 +83,7 @@ func (h *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }
 // Seekdir implements fs.FileSeekdirer. Position 0 (rewinddir) reads anew.
 func (h *dirHandle) Seekdir(_ context.Context, off uint64) syscall.Errno {
 	if off == 0 {
-		h.loaded, h.entries = false, nil
+		h.loaded, h.names = false, nil
 	}
 	h.next = int(min(off, 1<<40))
 	return 0
@@ -91,8 +99,10 @@ func (h *dirHandle) Lookup(ctx context.Context, base string, out *fuse.EntryOut)
 	if e, ok := h.dir.m.cache.Peek(n); ok {
 		return h.dir.enter(ctx, base, e, out)
 	}
-	if i := h.next - 3; i >= 0 && i < len(h.entries) && h.entries[i].Base == base {
-		return h.dir.enter(ctx, base, h.entries[i].Entry, out)
+	if i := h.next - 3; i >= 0 && i < h.count() {
+		if e := h.names.At(i); e.Base == base {
+			return h.dir.enter(ctx, base, e.Entry, out)
+		}
 	}
 	return h.dir.Lookup(ctx, base, out)
 }
