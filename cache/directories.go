@@ -90,36 +90,6 @@ func (d *directories) entry(n Name, item listed, l *listing) Entry {
 	return Entry{Kind: File, Object: item.object(p), Expires: l.expires}
 }
 
-// followingScan is how many entries of a listing Following looks at.
-const followingScan = 4 * filesAhead
-
-// Following returns names that come after n in the valid listing of its
-// directory, ascending: filesAhead of small files at most, which may have become
-// something else since. ok is false where n is in no such listing.
-func (d *directories) Following(n Name) (bases []string, ok bool) {
-	parent, base := n.Split()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	dir, found := d.known.Get(parent)
-	if !found || !dir.valid(time.Now()) {
-		return nil, false
-	}
-	i, found := dir.listing.search(base)
-	if !found {
-		return nil, false
-	}
-	rest := dir.listing.entries[i+1:]
-	for _, e := range rest[:min(followingScan, len(rest))] {
-		if e.isDir || e.size == 0 || e.size > smallFile {
-			continue
-		}
-		if bases = append(bases, e.base); len(bases) == filesAhead {
-			break
-		}
-	}
-	return bases, true
-}
-
 // List returns the valid listing of n, and what Records does; false when there is
 // none.
 func (d *directories) List(n Name) (l *listing, records []DirEntry, ok bool) {

@@ -102,6 +102,36 @@ func (s *successions) read(n Name, following []string) []string {
 	return in.read(base, following, time.Now())
 }
 
+// followingScan is how many entries of a listing Following looks at.
+const followingScan = 4 * filesAhead
+
+// Following returns names that come after n in the valid listing of its
+// directory, ascending: filesAhead of small files at most, which may have become
+// something else since. ok is false where n is in no such listing.
+func (d *directories) Following(n Name) (bases []string, ok bool) {
+	parent, base := n.Split()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	dir, found := d.known.Get(parent)
+	if !found || !dir.valid(time.Now()) {
+		return nil, false
+	}
+	i, found := dir.listing.search(base)
+	if !found {
+		return nil, false
+	}
+	rest := dir.listing.entries[i+1:]
+	for _, e := range rest[:min(followingScan, len(rest))] {
+		if e.isDir || e.size == 0 || e.size > smallFile {
+			continue
+		}
+		if bases = append(bases, e.base); len(bases) == filesAhead {
+			break
+		}
+	}
+	return bases, true
+}
+
 // followUp notes that o is about to be read, and fetches files ahead that will
 // be, too. It sends nothing before it returns.
 func (c *Cache) followUp(o remote.Object) {
