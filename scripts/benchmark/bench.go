@@ -28,27 +28,15 @@ type bench struct {
 	pattern                    *emulator.Pattern // of the objects' contents
 }
 
+// run measures every cell and writes the results; an interrupted one writes what
+// there is.
 func (b *bench) run(ctx context.Context) error {
 	r := &results{Service: b.service, Sizes: b.sizes, Rounds: b.rounds}
 	for round := range b.rounds {
-		now, err := b.measureBase(ctx)
-		if err != nil {
+		if err := b.round(ctx, round+1, r); ctx.Err() != nil {
+			return errors.Join(ctx.Err(), b.write(r))
+		} else if err != nil {
 			return err
-		}
-		r.Bases = append(r.Bases, now)
-		for _, w := range b.workloads {
-			for _, contender := range b.contenders {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				if !w.by(contender) || r.failed(w.name, contender) {
-					continue
-				}
-				s := b.cell(ctx, w, contender)
-				s.Workload, s.Contender, s.Round = w.name, contender, round+1
-				r.Samples = append(r.Samples, s)
-				fmt.Fprintf(os.Stderr, "%d/%d %-16s %-10s %s\n", round+1, b.rounds, w.name, contender, s.line())
-			}
 		}
 	}
 	if err := b.write(r); err != nil {
@@ -56,6 +44,30 @@ func (b *bench) run(ctx context.Context) error {
 	}
 	if b.check {
 		return b.judge(r)
+	}
+	return nil
+}
+
+// round measures every cell once, but for those that failed before.
+func (b *bench) round(ctx context.Context, number int, r *results) error {
+	now, err := b.measureBase(ctx)
+	if err != nil {
+		return err
+	}
+	r.Bases = append(r.Bases, now)
+	for _, w := range b.workloads {
+		for _, contender := range b.contenders {
+			if !w.by(contender) || r.failed(w.name, contender) {
+				continue
+			}
+			s := b.cell(ctx, w, contender)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			s.Workload, s.Contender, s.Round = w.name, contender, number
+			r.Samples = append(r.Samples, s)
+			fmt.Fprintf(os.Stderr, "%d/%d %-16s %-10s %s\n", number, b.rounds, w.name, contender, s.line())
+		}
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 const roleStep = "step"
 
 // A step may take this long, what comes before the measured one as well.
-const stepTime = 90 * time.Second
+const stepTime = 60 * time.Second
 
 // order is what a step's process is to do.
 type order struct {
