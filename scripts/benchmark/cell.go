@@ -131,13 +131,8 @@ func (c *cell) steps(ctx context.Context) (sample, error) {
 			return s, err
 		}
 	}
-	if err := c.server.reset(ctx); err != nil {
+	if err := c.forget(ctx); err != nil {
 		return s, err
-	}
-	if !c.w.hot {
-		if err := dropCaches(); err != nil {
-			return s, err
-		}
 	}
 	before, err := c.spent()
 	if err != nil {
@@ -148,7 +143,7 @@ func (c *cell) steps(ctx context.Context) (sample, error) {
 	}
 	r, err := do(ctx, c.order)
 	s.Seconds = r.Seconds
-	if err != nil {
+	if err != nil || c.contender == disk {
 		return s, err
 	}
 	if c.contender == writeBack {
@@ -167,6 +162,20 @@ func (c *cell) steps(ctx context.Context) (sample, error) {
 		s.CPU, s.Memory = r.Spent.CPU, r.Spent.Memory
 	}
 	return s, err
+}
+
+// forget lets counts begin anew, and drops the kernel's caches where the
+// workload is a cold one.
+func (c *cell) forget(ctx context.Context) error {
+	if c.contender != disk {
+		if err := c.server.reset(ctx); err != nil {
+			return err
+		}
+	}
+	if c.w.hot {
+		return nil
+	}
+	return dropCaches()
 }
 
 // spent is what the mount's process has used; nothing without one.

@@ -9,6 +9,7 @@ import (
 type goal struct {
 	seconds   func(b base) float64 // most of ncloudfs's median, in full sizes
 	writeBack func(b base) float64 // the same for --write-back
+	stored    float64              // most seconds more until --write-back has all in the bucket, in full sizes
 	requests  func(z sizes) int    // most of ncloudfs
 	fetched   func(z sizes) int64  // bytes, most of ncloudfs
 	memory    int64                // bytes, peak of ncloudfs, in full sizes
@@ -62,6 +63,9 @@ func (g goal) describe(b base, z sizes) string {
 	}
 	if limit := g.limit(writeBack, b); limit > 0 && z.IsFull {
 		all = append(all, "write-back ≤ "+seconds(limit))
+	}
+	if g.stored > 0 && z.IsFull {
+		all = append(all, "+ "+seconds(g.stored))
 	}
 	if g.requests != nil {
 		all = append(all, fmt.Sprintf("≤ %d requests", g.requests(z)))

@@ -54,7 +54,7 @@ func TestTableSaysWhatWasMetAndWhatFailed(t *testing.T) {
 	got := measured().table(named(t, "read-dd", "create"), contenderNames())
 	for _, want := range []string{
 		"| read 1 GiB, dd bs=1M | ≤ 0.85 s, ≤ 200 MiB | 1.10 s [1.00 s–1.20 s] ✗ |  | 0.50 s [0.50 s–0.50 s] | – |",
-		"≤ 6.90 s, write-back ≤ 0.70 s, ≤ 302 requests | 6.00 s [6.00 s–6.00 s] ✗ | 0.30 s [0.30 s–0.30 s] + 0.50 s ✓ |",
+		"≤ 6.90 s, write-back ≤ 0.70 s, + 1.00 s, ≤ 302 requests | 6.00 s [6.00 s–6.00 s] ✗ | 0.30 s [0.30 s–0.30 s] + 0.50 s ✓ |",
 		"- read 1 GiB, dd bs=1M, s3fs: killed by ¦ hand\n",
 		"ncloudfs 501, client 0",
 	} {

@@ -24,12 +24,15 @@ func mib(n int64) string { return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20)) }
 func (r *results) table(workloads []*workload, contenders []string) string {
 	var t strings.Builder
 	all := r.base("")
-	fmt.Fprintf(&t, "Medians of %d rounds, with the least and the most; %v to the first byte (one round trip takes %s), %s/s per connection, one fdatasync %s.\n\n",
+	fmt.Fprintf(&t, "Medians of %d rounds [with the least and the most]; %v to the first byte (one round trip takes %s), %s/s per connection, one fdatasync %s.\n\n",
 		r.Rounds, r.Service.Latency, seconds(all.Trip), mib(r.Service.Bandwidth), seconds(all.Sync))
 	columns := slices.Concat([]string{"workload", "goal"}, contenders, []string{"requests", "peak memory, CPU"})
 	fmt.Fprintf(&t, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
 	var failures []string
 	for _, w := range workloads {
+		if len(r.of(w.name, contenders...)) == 0 {
+			continue // interrupted before
+		}
 		b := r.base(w.name)
 		cells := []string{w.title(r.Sizes), w.goal.describe(b, r.Sizes)}
 		for _, c := range contenders {
@@ -84,6 +87,7 @@ func (g goal) verdict(contender string, f figures, b base, z sizes) string {
 	}
 	limit := g.limit(contender, b)
 	judge(z.IsFull && limit > 0, f.Seconds.median, limit)
+	judge(z.IsFull && contender == writeBack && g.stored > 0, f.Stored.median, g.stored)
 	if contender == ncloudfs {
 		if g.requests != nil {
 			judge(true, f.Requests.median, float64(g.requests(z)))

@@ -32,7 +32,7 @@ func fullSizes() sizes {
 }
 
 func quickSizes() sizes {
-	return sizes{Large: 64 << 20, Medium: 16 << 20, Files: 20, Reads: 20, Names: 1500, Many: 5000,
+	return sizes{Large: 64 << 20, Medium: 16 << 20, Files: 20, Reads: 20, Names: 1100, Many: 2500,
 		Dirs: 20, PerDir: 10, Tree: 30, Repo: 50, Idle: 1}
 }
 

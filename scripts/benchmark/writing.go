@@ -37,7 +37,7 @@ func writing() []*workload {
 			title:  func(z sizes) string { return fmt.Sprintf("create %d files of 4 KiB", z.Files) },
 			writes: true,
 			run:    create,
-			goal: goal{seconds: trips(1.15, 300), writeBack: syncs(300, 0.4),
+			goal: goal{seconds: trips(1.15, 300), writeBack: syncs(300, 0.4), stored: 1,
 				requests: func(z sizes) int { return z.Files + 2 }},
 		}, {
 			name:   "untar",
