@@ -21,7 +21,7 @@ func reading() []*workload {
 			name:    "read-dd",
 			title:   func(z sizes) string { return "read " + size(z.Large) + ", dd bs=1M" },
 			objects: oneLarge,
-			run:     func(p place) error { return p.sh(`dd if=large of=/dev/null bs=1M status=none`) },
+			run:     func(p place) error { return p.sh(readLarge) },
 			alone: func(ctx context.Context, c *remote.Client, z sizes) error {
 				return fetch(ctx, c, "large", z.Large)
 			},
