@@ -1,15 +1,15 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
 
 // gitEnvironment keeps git from settings and from background work.
 const gitEnvironment = `export HOME="$0" GIT_CONFIG_NOSYSTEM=1; g() { git -c gc.auto=0 -c user.name=b -c user.email=b@localhost -c safe.directory='*' "$@"; }; `
 
 func programs() []*workload {
-	repository := func(p place) error {
-		return p.sh(gitEnvironment + fmt.Sprintf(`cd "$0" && mkdir repo && cd repo && g init -q . &&
-			for i in $(seq %d); do mkdir -p d$((i %% 50)) && echo "file $i" >d$((i %% 50))/f$i || exit; done && g add . && g commit -qm all`, p.Sizes.Repo))
-	}
 	clone := func(p place) error { return p.sh(gitEnvironment + `g clone -q --no-local "$0/repo" clone`) }
 	only := []string{writeBack, disk}
 	return []*workload{
@@ -38,4 +38,18 @@ func programs() []*workload {
 			goal:   goal{writeBack: most(0.3)},
 		},
 	}
+}
+
+// repository makes one in the scratch directory.
+func repository(p place) error {
+	for i := range p.Sizes.Repo {
+		path := filepath.Join(p.Scratch, "repo", fmt.Sprintf("d%d", i%50), fmt.Sprintf("f%d", i))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, fmt.Appendf(nil, "file %d\n", i), 0o644); err != nil {
+			return err
+		}
+	}
+	return p.sh(gitEnvironment + `cd "$0/repo" && g init -q . && g add . && g commit -qm all`)
 }
