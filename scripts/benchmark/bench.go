@@ -165,7 +165,7 @@ func (b *bench) write(r *results) error {
 	dirs := []string{b.out}
 	if b.readme != "" {
 		dirs = append(dirs, filepath.Join(filepath.Dir(b.readme), "scripts", "charts"))
-		if err := refresh(b.readme, table); err != nil {
+		if err := refresh(b.readme, illustrated(table, charts)); err != nil {
 			return err
 		}
 	}

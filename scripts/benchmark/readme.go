@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -32,4 +34,13 @@ func between(whole, text string) (string, error) {
 		return "", fmt.Errorf("no lines %q and %q", strings.TrimSpace(beginMark), strings.TrimSpace(endMark))
 	}
 	return head + beginMark + text + endMark + tail, nil
+}
+
+// illustrated puts the charts, by file name, above the table.
+func illustrated(table string, charts map[string]string) string {
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(charts)) {
+		fmt.Fprintf(&text, "![%s](scripts/charts/%[2]s)\n\n", strings.TrimSuffix(name, ".svg"), name)
+	}
+	return text.String() + table
 }

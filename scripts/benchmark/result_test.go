@@ -121,6 +121,10 @@ func TestRefreshReplacesWhatStandsBetweenTheMarks(t *testing.T) {
 	if want := "before\n" + beginMark + "new\n" + endMark + "after\n"; got != want || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
+	text := illustrated("table\n", map[string]string{"b.svg": "", "a.svg": ""})
+	if want := "![a](scripts/charts/a.svg)\n\n![b](scripts/charts/b.svg)\n\ntable\n"; text != want {
+		t.Errorf("%q", text)
+	}
 	if _, err := between("no marks", "new"); err == nil {
 		t.Error("no marks, no error")
 	}
