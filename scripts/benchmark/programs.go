@@ -34,8 +34,10 @@ func programs() []*workload {
 			hot:    true,
 			writes: true,
 			only:   only,
-			run:    func(p place) error { return p.sh(gitEnvironment + `cd clone && g status --short`) },
-			goal:   goal{writeBack: most(0.3)},
+			run: func(p place) error {
+				return p.sh(gitEnvironment + `cd clone && changed=$(g status --short) && test -z "$changed"`)
+			},
+			goal: goal{writeBack: most(0.3)},
 		},
 	}
 }

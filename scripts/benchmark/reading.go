@@ -21,7 +21,7 @@ func reading() []*workload {
 			name:    "read-dd",
 			title:   func(z sizes) string { return "read " + size(z.Large) + ", dd bs=1M" },
 			objects: oneLarge,
-			run:     func(p place) error { return p.sh(readLarge) },
+			run:     readLarge,
 			alone: func(ctx context.Context, c *remote.Client, z sizes) error {
 				return fetch(ctx, c, "large", z.Large)
 			},
@@ -30,8 +30,10 @@ func reading() []*workload {
 			name:    "read-cat",
 			title:   func(z sizes) string { return "read " + size(z.Large) + ", cat" },
 			objects: oneLarge,
-			run:     func(p place) error { return p.sh(`cat large | cat >/dev/null`) }, // cat to /dev/null itself reads nothing
-			goal:    goal{seconds: most(1.5), memory: 300 << 20},
+			run: func(p place) error { // cat to /dev/null itself reads nothing
+				return p.sh(`cat large | ` + drop("iflag=fullblock bs=128K", p.Sizes.Large>>17))
+			},
+			goal: goal{seconds: most(1.5), memory: 300 << 20},
 		}, {
 			name:  "read-four",
 			title: func(z sizes) string { return "read four files of " + size(z.Medium) + " at once" },
@@ -39,7 +41,8 @@ func reading() []*workload {
 				return []object{{"1", z.Medium}, {"2", z.Medium}, {"3", z.Medium}, {"4", z.Medium}}
 			},
 			run: func(p place) error {
-				return p.sh(`for f in 1 2 3 4; do dd if=$f of=/dev/null bs=1M status=none & all="$all $!"; done; for f in $all; do wait $f; done`)
+				return p.sh(`for f in 1 2 3 4; do ` + drop("if=$f bs=1M", p.Sizes.Medium>>20) + ` & all="$all $!"; done
+					for f in $all; do wait $f || exit; done`)
 			},
 			goal: goal{seconds: most(1.5), memory: 300 << 20},
 		}, {
@@ -79,6 +82,15 @@ func reading() []*workload {
 			goal:    goal{seconds: most(1), requests: func(z sizes) int { return z.Reads + 10 }},
 		},
 	}
+}
+
+func readLarge(p place) error { return p.sh(drop("if=large bs=1M", p.Sizes.Large>>20)) }
+
+// drop is a script that reads and fails unless it got exactly so many whole
+// blocks.
+func drop(how string, blocks int64) string {
+	return fmt.Sprintf(`{ said=$(LC_ALL=C dd %s of=/dev/null status=noxfer 2>&1) && [[ $said == '%d+0 records in'* ]] ||
+		{ echo "$said" >&2; false; }; }`, how, blocks)
 }
 
 // places returns n multiples of step within size, the same in every run.

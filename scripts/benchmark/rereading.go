@@ -2,8 +2,6 @@ package main
 
 import "time"
 
-const readLarge = `dd if=large of=/dev/null bs=1M status=none`
-
 // storing is how long a mount has after a read to store what it could not
 // while it was read.
 const storing = 2 * time.Second
@@ -18,7 +16,7 @@ func rereading() []*workload {
 			warm:    readOften,
 			keeps:   true,
 			remount: remount,
-			run:     func(p place) error { return p.sh(readLarge) },
+			run:     readLarge,
 			goal:    goal{seconds: asDisk(1.3)},
 		}
 	}
@@ -38,7 +36,7 @@ func rereading() []*workload {
 // fast as it comes is fetched and stored the next time.
 func readOften(p place) error {
 	for range 3 {
-		if err := p.sh(readLarge); err != nil {
+		if err := readLarge(p); err != nil {
 			return err
 		}
 		time.Sleep(storing)
