@@ -138,6 +138,10 @@ func (c *cell) steps(ctx context.Context) (sample, error) {
 	if err != nil {
 		return s, err
 	}
+	served, err := spentBy(c.server.cmd.Process.Pid)
+	if err != nil {
+		return s, err
+	}
 	if c.contender == client {
 		c.order.Endpoint = c.server.Endpoint
 	}
@@ -156,6 +160,11 @@ func (c *cell) steps(ctx context.Context) (sample, error) {
 		return s, err
 	}
 	s.Requests, s.In, s.Out = used.Counts, used.Traffic.In, used.Traffic.Out
+	serving, err := spentBy(c.server.cmd.Process.Pid)
+	if err != nil {
+		return s, err
+	}
+	s.Service = serving.CPU - served.CPU
 	after, err := c.spent()
 	s.CPU, s.Memory = after.CPU-before.CPU, after.Memory
 	if c.contender == client {

@@ -17,6 +17,8 @@
 // a bandwidth. Objects to be read are generated, written ones stay in its
 // memory; it hashes what it receives, on the same cores. Requests and bytes are
 // counted from the start of what is measured until none came for a while.
+// results.json has the service's CPU seconds as well: with many of them, a row
+// says more about the emulator than about who was measured.
 //
 // # What is compared
 //

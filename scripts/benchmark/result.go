@@ -20,6 +20,7 @@ type sample struct {
 	Out       int64          `json:"out"`              // and sent
 	Memory    int64          `json:"memory"`           // peak of the mount's process, bytes
 	CPU       float64        `json:"cpu"`              // its seconds
+	Service   float64        `json:"service"`          // CPU seconds of the service, on the same cores
 	Error     string         `json:"error,omitempty"`  // empty: it worked
 }
 
