@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"hash/crc32"
 	"maps"
 	"sync"
 
@@ -47,7 +48,8 @@ type earlyPart struct {
 	stale bool // was written to since it was read; guarded by Staged.mu
 
 	done chan struct{}
-	sent remote.Part // valid after done, like err
+	sent remote.Part // valid after done, like what follows
+	sum  uint32      // CRC32C of what was sent
 	err  error
 }
 
@@ -144,6 +146,7 @@ func (s *Staged) sendEarly(a *ahead, e *earlyPart) {
 			return err
 		}
 		defer free()
+		e.sum = crc32.Checksum(body, castagnoli())
 		sent, err := a.upload.Part(a.ctx, e.number, bytes.NewReader(body), e.size)
 		e.sent, err = partSent(a.upload, s, sent, err)
 		return err
@@ -199,17 +202,25 @@ func (s *Staged) endAhead(ctx context.Context) (map[int]*earlyPart, error) {
 	return early, nil
 }
 
-// take returns the part that the service has once it is there, false when it is
-// not what the file has now.
-func (s *Staged) takeEarly(ctx context.Context, e *earlyPart, size int64) (remote.Part, bool) {
+// take returns the part once the service has it, false when it is not what the
+// file has now. Of what the kernel has written by itself only the bytes tell.
+func (e *earlyPart) take(ctx context.Context, snap *snapshot, size int64) (remote.Part, bool) {
 	select {
 	case <-e.done:
 	case <-ctx.Done():
 		return remote.Part{}, false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return e.sent, e.err == nil && !e.stale && e.size == size
+	snap.s.mu.Lock()
+	stale, look := e.stale, snap.s.wasDirect
+	snap.s.mu.Unlock()
+	if e.err != nil || stale || e.size != size {
+		return remote.Part{}, false
+	}
+	if look {
+		sum, err := snap.sumOf(e.off, e.size)
+		return e.sent, err == nil && sum == e.sum
+	}
+	return e.sent, true
 }
 
 // dropUpload gives up the multipart upload under way, if there is one.

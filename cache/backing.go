@@ -58,13 +58,18 @@ func (f *tierFile) lend(t *Tier) bool {
 	return true
 }
 
-// ProbeFd returns a descriptor of some file where Backings are, to try out what
-// can be done there; false: there are none.
-func (c *Cache) ProbeFd() (fd int, ok bool) {
-	if c.tier == nil {
-		return -1, false
+// ProbeFds returns descriptors of some file where Backings are and of one where
+// files are that BeginDirect is for, to try out what can be done there; -1: there
+// are none.
+func (c *Cache) ProbeFds() (tier, stage int) {
+	tier, stage = -1, -1
+	if c.tier != nil {
+		tier = int(c.tier.lock.Fd())
 	}
-	return int(c.tier.lock.Fd()), true
+	if c.direct {
+		stage = int(c.stage.lock.Fd())
+	}
+	return tier, stage
 }
 
 // Fd returns the descriptor of the file, which is as long as the version.

@@ -62,6 +62,7 @@ type Cache struct {
 	exact          bool
 	partSize       int64
 	writeBack      bool
+	direct         bool // the kernel may write to data files by itself
 	idle           bool
 	boot           string // which boot of the machine this is
 	log            *slog.Logger
@@ -134,7 +135,8 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		return nil, errors.Join(err, c.stage.Close())
 	}
 	c.stage.borrow(c.tier)
-	c.edited, _ = lru.New[remote.Path, struct{}](editedLimit) // fails only for a size below 1
+	c.direct = c.stage != nil && !c.idle && o.StageSize == 0 && probeDirect(c.stage) // a limit needs to see every write
+	c.edited, _ = lru.New[remote.Path, struct{}](editedLimit)                        // fails only for a size below 1
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.divide(max(cmp.Or(o.Memory, defaultMemory), minMemory))
 	if c.stage != nil {
@@ -164,7 +166,7 @@ func (c *Cache) openStage(ctx context.Context, dir string, limit int64) (*Stage,
 	for _, problem := range problems {
 		c.log.Error("damage in the journal of staged files", "err", problem)
 	}
-	stage.journal = journal
+	stage.journal, journal.spare = journal, stage.ballast.give
 	return stage, nil
 }
 

@@ -27,7 +27,7 @@ type commit struct {
 // work goes on when ctx ends, which only ends the wait. A file without a name
 // needs no commit.
 func (s *Staged) Commit(ctx context.Context) error {
-	s.mu.Lock()
+	s.lock()
 	wanted, aside := commit{want: s.changes}, s.aside
 	s.mu.Unlock()
 	if aside != nil {
@@ -289,7 +289,7 @@ type snapshot struct {
 
 // isStill reports whether the file has not changed since.
 func (s *snapshot) isStill() bool {
-	s.s.mu.Lock()
+	s.s.lock()
 	defer s.s.mu.Unlock()
 	return s.s.changes == s.changes
 }
@@ -299,11 +299,12 @@ func (s *snapshot) ReadAt(p []byte, off int64) (int, error) { return s.readAt(s.
 
 // snapshot returns false when there is nothing to send.
 func (s *Staged) snapshot(ifOwed bool) (*snapshot, bool) {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if !s.dirtyLocked() || ifOwed && !s.owesLocked() {
 		return nil, false
 	}
+	s.settleDirectLocked()
 	late := s.lateLocked()
 	isLate := s.isLate || s.c.writeBack && !s.savedAt.IsZero() && time.Since(s.savedAt) > s.c.ttl
 	s.wasSent = true

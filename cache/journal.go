@@ -32,6 +32,7 @@ type header struct {
 type Journal struct {
 	dir    *os.Root
 	source Source
+	spare  func() bool // makes room on a full disk, and reports whether it did; may be nil
 
 	mu    sync.Mutex
 	log   *frameLog         // guarded by mu, like all below
@@ -228,7 +229,11 @@ func (j *Journal) Append(group ...Record) (uint64, error) {
 func (j *Journal) Reserve(n int64) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.log.ensure(j.room + n); err != nil && n > 0 {
+	err := j.log.ensure(j.room + n)
+	if err != nil && n > 0 && j.spare != nil && j.spare() {
+		err = j.log.ensure(j.room + n)
+	}
+	if err != nil && n > 0 {
 		return fmt.Errorf("journal: %w", err)
 	}
 	j.room += n

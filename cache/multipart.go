@@ -212,8 +212,7 @@ func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot
 func (c *Cache) sendPart(ctx context.Context, up *remote.Upload, snap *snapshot, p part, has sentParts) (remote.Part, error) {
 	have := has.recorded[p.number]
 	if e := has.early[p.number]; e != nil {
-		sent, ok := snap.s.takeEarly(ctx, e, p.size)
-		if ok {
+		if sent, ok := e.take(ctx, snap, p.size); ok {
 			snap.s.progress.add(p.size)
 			return sent, nil
 		}

@@ -21,7 +21,7 @@ func (s *Staged) Save(ctx context.Context) error {
 	if !s.c.writeBack {
 		return s.Commit(ctx)
 	}
-	s.mu.Lock()
+	s.lock()
 	aside, clean := s.aside, !s.dirtyLocked()
 	s.mu.Unlock()
 	if aside != nil || clean {
@@ -91,11 +91,12 @@ func (s *Staged) Promise(ctx context.Context) error {
 // makeSafe has all changes made so far on disk, with a record that says so. The
 // bytes come first: a record never promises what a loss of power can take.
 func (s *Staged) makeSafe(state State, failure error) error {
-	s.mu.Lock()
+	s.lock()
 	if s.unlinked || s.file == nil {
 		s.mu.Unlock()
 		return nil
 	}
+	s.settleDirectLocked()
 	if seq := s.savedSeq; s.saved == s.changes && seq > 0 && state == StateReady {
 		s.mu.Unlock()
 		return s.syncJournal(seq) // it stands there already
@@ -110,6 +111,9 @@ func (s *Staged) makeSafe(state State, failure error) error {
 
 	s.mu.Lock()
 	s.saving--
+	if s.direct != nil {
+		s.direct.idle.Broadcast()
+	}
 	if err != nil || s.unlinked || s.committed >= want {
 		s.mu.Unlock()
 		return err

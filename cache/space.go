@@ -65,6 +65,18 @@ func (s *Stage) hold(n int64) {
 	s.used += n
 }
 
+// makeRoom has the cache on disk give way before what the kernel writes by itself
+// finds the disk full.
+func (s *Stage) makeRoom() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.lender != nil {
+		if err := s.askFreeLocked(); err != nil || s.free >= freeStep || !s.lender.giveWay() {
+			return
+		}
+	}
+}
+
 // askFreeLocked asks the file system what it has to spare.
 func (s *Stage) askFreeLocked() error {
 	if s.lock == nil {

@@ -19,12 +19,14 @@ import (
 //	STAGE-DIR/SOURCE-HASH/lock       held while a mount uses the directory
 //	STAGE-DIR/SOURCE-HASH/journal    what is to become of each file
 //	STAGE-DIR/SOURCE-HASH/data/ID    the local bytes of one file, sparse
+//	STAGE-DIR/SOURCE-HASH/ballast    space for the journal, while the kernel writes by itself
 type Stage struct {
 	root    *os.Root
 	lock    *os.File
 	journal *Journal
 	limit   int64 // bytes; 0: what the file system has free
 	lender  *Tier // gives way on the same file system; nil: none
+	ballast ballast
 
 	mu     sync.Mutex
 	byName map[Name]*Staged            // guarded by mu, like all below
@@ -59,7 +61,7 @@ func openStage(ctx context.Context, dir, source string, limit int64) (*Stage, er
 		return nil, fmt.Errorf("stage directory %s: %w", dir, err)
 	}
 	s := &Stage{root: root, limit: limit, byName: map[Name]*Staged{}, bases: map[string]map[*Staged]bool{},
-		files: map[string]bool{}, kept: map[string]error{}, doomed: map[string]uint64{}}
+		files: map[string]bool{}, kept: map[string]error{}, doomed: map[string]uint64{}, ballast: ballast{root: root}}
 	if err := s.prepare(ctx); err != nil {
 		s.Close()
 		return nil, unusable(root.Name(), err)
@@ -71,6 +73,7 @@ func (s *Stage) prepare(ctx context.Context) error {
 	if err := s.takeLock(ctx); err != nil {
 		return err
 	}
+	s.ballast.drop()
 	return s.probe()
 }
 
@@ -117,6 +120,7 @@ func (s *Stage) Close() error {
 		return nil
 	}
 	var err error
+	s.ballast.give()
 	if s.journal != nil {
 		s.removeDoomedNow()
 		err = s.journal.Close()

@@ -22,8 +22,10 @@ type Staged struct {
 	file        *os.File // sparse; bytes outside local are not used; guarded by mu, like all below
 	path        string   // of file, within the stage directory
 	name        Name
-	unlinked    bool  // has no name any more: nothing is uploaded
-	users       int   // open handles
+	unlinked    bool    // has no name any more: nothing is uploaded
+	users       int     // open handles
+	direct      *direct // the kernel writes to file by itself; nil: it does not
+	wasDirect   bool
 	size        int64 // of the whole file, in bytes
 	local       extents
 	base        remote.Object // version whose bytes show through; Path empty: none; of another key after a rename
@@ -321,7 +323,7 @@ func (s *Staged) promisedLocked() bool { return !s.unlinked && s.saved > s.commi
 
 // Dirty reports whether the bucket lacks a change.
 func (s *Staged) Dirty() bool {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	return s.dirtyLocked()
 }
@@ -329,7 +331,7 @@ func (s *Staged) Dirty() bool {
 // Untouched reports whether this is a new or truncated file to which nothing
 // was written yet and that no commit has made real.
 func (s *Staged) Untouched() bool {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	return s.size == 0 && s.committed == 0 && s.saved == 0 && !s.wasWritten
 }
@@ -344,7 +346,7 @@ func (s *Staged) Owe() {
 // IsOwed reports whether the next close has to upload, whatever it was opened
 // for.
 func (s *Staged) IsOwed() bool {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	return s.isOwed && s.dirtyLocked()
 }
@@ -366,7 +368,7 @@ func (s *Staged) Name() (Name, bool) {
 
 // Entry describes the file as it is now.
 func (s *Staged) Entry() Entry {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	o := s.object
 	if o.Path.Key == "" && s.base.Path.Key != "" {
@@ -389,7 +391,7 @@ func (s *Staged) Committed() remote.Object {
 
 // SetAttr changes attributes; they go to the bucket with the next commit.
 func (s *Staged) SetAttr(change func(*Attr)) {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	s.touchLocked(false)
 	before := s.attr
@@ -407,7 +409,7 @@ func (s *Staged) Complete(fill func(*Attr)) {
 
 // SetMeta changes metadata beside the attributes, and the content type.
 func (s *Staged) SetMeta(change func(m remote.Meta, contentType *string)) {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	s.meta = s.attr.Meta(s.meta) // a copy
 	change(s.meta, &s.contentType)

@@ -60,7 +60,7 @@ type view struct {
 }
 
 func (s *Staged) view() view {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	return s.viewLocked()
 }

@@ -9,7 +9,7 @@ import (
 // limit, when nothing is stored, and ErrStage when the disk fails, perhaps
 // after n bytes.
 func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if err := s.reserveRoomLocked(); err != nil {
 		return 0, err
@@ -41,12 +41,16 @@ func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
 
 // Truncate sets the size; bytes beyond the old one are zero.
 func (s *Staged) Truncate(size int64) error {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if err := s.reserveRoomLocked(); err != nil {
 		return err
 	}
-	if err := s.truncateFileLocked(size); err != nil {
+	cut := s.truncateFileLocked
+	if s.direct != nil {
+		cut = s.cutDirectLocked
+	}
+	if err := cut(size); err != nil {
 		return err
 	}
 	if size < s.size {

@@ -200,7 +200,7 @@ func (d *dirNode) Rmdir(ctx context.Context, base string) syscall.Errno {
 
 // Create implements fs.NodeCreater: it sends nothing.
 func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
-	owner := ownerOf(ctx)
+	owner, asked := ownerOf(ctx), ctx
 	ctx, done := d.m.operation(ctx)
 	defer done()
 	n, errno := d.join(base)
@@ -234,6 +234,8 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 		return nil, nil, 0, d.m.report("create", err)
 	}
 	f := &fileNode{node: node{m: d.m}, staged: staged}
+	f.passLocked(flags) // nobody else has it yet
+	how := f.howLocked(asked, flags, false)
 	h := f.newHandle(flags)
 	e = staged.Entry()
 	f.entry = e
@@ -242,7 +244,7 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 	out.SetAttrTimeout(timeout(e))
 	inode := d.NewInode(ctx, f, fs.StableAttr{Mode: syscall.S_IFREG})
 	f.used()
-	return inode, h, 0, 0
+	return inode, h, how, 0
 }
 
 // Unlink implements fs.NodeUnlinker.

@@ -89,7 +89,7 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	if f.gone || f.parted || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || !f.isVersionLocked(e) {
 		return nil, 0, syscall.ESTALE
 	}
-	if f.backing != nil && flags&syscall.O_ACCMODE == syscall.O_RDWR {
+	if f.backing != nil && f.backing.direct == nil && flags&syscall.O_ACCMODE == syscall.O_RDWR {
 		return nil, 0, f.partLocked(n, e)
 	}
 	keep := f.keepsPagesLocked(e, flags)

@@ -118,8 +118,8 @@ func (m *Mount) serve(o Options) error {
 		return fmt.Errorf("mount on %s: %w", m.mountpoint, err)
 	}
 	m.server = server
-	if errno := m.passthrough.probe(server, m.cache); errno != 0 {
-		m.log.Info("the kernel does not read the cache on disk by itself, which would be faster", "err", errno)
+	if err := m.passthrough.probe(server, m.cache); err != nil {
+		m.log.Info("the kernel does not read and write local files by itself, which would be faster", "err", err)
 	}
 	go func() {
 		server.Serve()

@@ -2,6 +2,8 @@ package fs
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"syscall"
 
@@ -11,15 +13,19 @@ import (
 	"ncloudfs/remote"
 )
 
-// passthrough has the kernel read files of the disk cache by itself
-// (FOPEN_PASSTHROUGH). It adds to the answer of an OPEN what the node has
-// granted.
+// passthrough has the kernel read files of the disk cache, and write new files
+// of the stage, by itself (FOPEN_PASSTHROUGH). It adds to the answer of an OPEN
+// or CREATE what the node has granted.
 //
 // The kernel's rules: while a file is open with a backing, every open must have
 // that backing, and what maps it maps the backing; beside an ordinary open none
 // can have one. With FOPEN_DIRECT_IO, reads and writes come to us all the same.
 //
-// So a writer beside such readers is FOPEN_DIRECT_IO, and what it writes is
+// A new file is written like that by whoever opens it for nothing but writing,
+// and read, too; beside them, one that reads and writes is FOPEN_DIRECT_IO and
+// cannot map it, since its stores would not be seen.
+//
+// A writer beside readers of the disk cache is FOPEN_DIRECT_IO, and what it writes is
 // repeated in the backing. One that can map what it writes gets a node of its
 // own: of stores into the backing we would never know.
 //
@@ -28,33 +34,53 @@ import (
 // before.
 type passthrough struct {
 	fuse.RawFileSystem
-	server *fuse.Server // set before it serves; nil: the kernel refuses backings
+	server *fuse.Server // set before it serves
+	reads  bool         // the kernel takes files of the disk cache; set before it serves, like writes
+	writes bool         // and of the stage
 
 	mu      sync.Mutex
-	granted map[<-chan struct{}]int32 // backings, by the Cancel of the OPEN that is being answered; guarded by mu
+	granted map[<-chan struct{}]int32 // backings, by the Cancel of the OPEN or CREATE that is being answered; guarded by mu
 }
 
 func newPassthrough(raw fuse.RawFileSystem) *passthrough {
 	return &passthrough{RawFileSystem: raw, granted: map[<-chan struct{}]int32{}}
 }
 
-// probe finds out whether the kernel takes files of the cache.
-func (p *passthrough) probe(server *fuse.Server, c *cache.Cache) syscall.Errno {
-	fd, ok := c.ProbeFd()
-	if !ok {
-		return 0
-	}
-	id, errno := server.RegisterBackingFd(&fuse.BackingMap{Fd: int32(fd)})
-	if errno != 0 {
-		return errno
-	}
+// probe finds out whether the kernel takes files of the cache and of the stage.
+func (p *passthrough) probe(server *fuse.Server, c *cache.Cache) error {
 	p.server = server
-	return server.UnregisterBackingFd(id)
+	try := func(what string, fd int) error {
+		if fd < 0 {
+			return nil
+		}
+		id, errno := server.RegisterBackingFd(&fuse.BackingMap{Fd: int32(fd)})
+		if errno != 0 {
+			return fmt.Errorf("%s: %w", what, errno)
+		}
+		_ = server.UnregisterBackingFd(id) // fails only with the connection
+		return nil
+	}
+	tier, stage := c.ProbeFds()
+	reads, writes := try("reads of the disk cache", tier), try("writes of new files", stage)
+	p.reads, p.writes = tier >= 0 && reads == nil, stage >= 0 && writes == nil
+	return errors.Join(reads, writes)
 }
 
 // Open implements fuse.RawFileSystem.
 func (p *passthrough) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	status := p.RawFileSystem.Open(cancel, in, out)
+	p.answer(cancel, out)
+	return status
+}
+
+// Create implements fuse.RawFileSystem.
+func (p *passthrough) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
+	status := p.RawFileSystem.Create(cancel, in, name, out)
+	p.answer(cancel, &out.OpenOut)
+	return status
+}
+
+func (p *passthrough) answer(cancel <-chan struct{}, out *fuse.OpenOut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if id, ok := p.granted[cancel]; ok {
@@ -62,19 +88,19 @@ func (p *passthrough) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Op
 		out.BackingID = id
 		out.OpenFlags |= fuse.FOPEN_PASSTHROUGH
 	}
-	return status
 }
 
-// backing is what the kernel reads instead of asking us, from a node's first
-// open to its last release.
+// backing is what the kernel reads, or writes, instead of asking us, from a
+// node's first open to its last release.
 type backing struct {
-	*cache.Backing
-	id int32 // the kernel's
+	*cache.Backing               // nil: it is the data file of direct
+	direct         *cache.Staged // nil: it is a file of the disk cache
+	id             int32         // the kernel's
 }
 
 // back returns a backing for the version o; nil: there is none.
 func (p *passthrough) back(c *cache.Cache, o remote.Object) *backing {
-	if p.server == nil {
+	if !p.reads {
 		return nil
 	}
 	file := c.Backing(o)
@@ -86,7 +112,24 @@ func (p *passthrough) back(c *cache.Cache, o remote.Object) *backing {
 		file.Close()
 		return nil
 	}
-	return &backing{file, id}
+	return &backing{Backing: file, id: id}
+}
+
+// backWrites returns a backing for writing a new file; nil: there is none.
+func (p *passthrough) backWrites(s *cache.Staged) *backing {
+	if !p.writes {
+		return nil
+	}
+	fd, ok := s.BeginDirect()
+	if !ok {
+		return nil
+	}
+	id, errno := p.server.RegisterBackingFd(&fuse.BackingMap{Fd: int32(fd)})
+	if errno != 0 {
+		s.EndDirect()
+		return nil
+	}
+	return &backing{direct: s, id: id}
 }
 
 // grant has the OPEN that is being answered use b.
@@ -103,14 +146,22 @@ func (p *passthrough) grant(ctx context.Context, b *backing) {
 // end gives b back.
 func (p *passthrough) end(b *backing) {
 	_ = p.server.UnregisterBackingFd(b.id) // fails only with the connection
+	if b.direct != nil {
+		b.direct.EndDirect()
+		return
+	}
 	b.Close()
 }
 
-// passLocked has the kernel read a file that nobody has open yet by itself, if
-// it can. Not one that was opened for reading and writing before: while it is
-// read like this, that costs it its node (partLocked).
+// passLocked has the kernel read or write a file that nobody has open yet by
+// itself, if it can. Not read one that was opened for reading and writing before:
+// while it is read like this, that costs it its node (partLocked).
 func (f *fileNode) passLocked(flags uint32) {
 	p, o := f.m.passthrough, f.entry.Object
+	if f.handles == 0 && f.staged != nil && flags&(syscall.O_ACCMODE|syscall.O_DIRECT) == syscall.O_WRONLY {
+		f.backing = p.backWrites(f.staged)
+		return
+	}
 	if flags&syscall.O_ACCMODE == syscall.O_RDWR {
 		f.m.cache.NoBacking(o.Path)
 		return
@@ -129,8 +180,14 @@ func (f *fileNode) howLocked(ctx context.Context, flags uint32, keep bool) uint3
 		return 0
 	}
 	f.m.passthrough.grant(ctx, f.backing)
-	if flags&(syscall.O_ACCMODE|syscall.O_DIRECT) != 0 {
-		return fuse.FOPEN_DIRECT_IO // what is written is ours to know; O_DIRECT would meet the rules of the cache's disk
+	ours := uint32(syscall.O_DIRECT) // it would meet the rules of the cache's disk
+	if f.backing.direct != nil {
+		ours |= syscall.O_RDWR
+	} else {
+		ours |= syscall.O_ACCMODE // what is written is ours to know
+	}
+	if flags&ours != 0 {
+		return fuse.FOPEN_DIRECT_IO
 	}
 	return 0
 }
@@ -139,7 +196,7 @@ func (f *fileNode) howLocked(ctx context.Context, flags uint32, keep bool) uint3
 // wherever is repeated where the kernel reads.
 func (f *fileNode) stageLocked(s *cache.Staged) error {
 	f.staged = s
-	if f.backing == nil {
+	if f.backing == nil || f.backing.direct != nil {
 		return nil
 	}
 	return s.Mirror(f.backing.Backing)
@@ -150,7 +207,7 @@ func (f *fileNode) unbackLocked() {
 	if f.backing == nil {
 		return
 	}
-	if f.staged != nil {
+	if f.staged != nil && f.backing.Backing != nil {
 		f.staged.Unmirror(f.backing.Backing)
 	}
 	f.m.passthrough.end(f.backing)
