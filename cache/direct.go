@@ -53,6 +53,13 @@ func (s *Staged) BeginDirect() (fd int, ok bool) {
 	return int(s.file.Fd()), true
 }
 
+// IsDirect reports whether the kernel writes to the data file by itself.
+func (s *Staged) IsDirect() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.direct != nil
+}
+
 // EndDirect is called once the kernel has let go of the data file.
 func (s *Staged) EndDirect() {
 	s.mu.Lock()

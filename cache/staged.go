@@ -26,6 +26,7 @@ type Staged struct {
 	users       int     // open handles
 	direct      *direct // the kernel writes to file by itself; nil: it does not
 	wasDirect   bool
+	isShared    bool  // by several nodes: see Share
 	size        int64 // of the whole file, in bytes
 	local       extents
 	base        remote.Object // version whose bytes show through; Path empty: none; of another key after a rename
@@ -378,7 +379,19 @@ func (s *Staged) Entry() Entry {
 	o.Path = s.c.path(s.c.keyOf(s.name))
 	o.Meta, o.HasMeta = s.attr.Meta(s.meta), true
 	o.ContentType = s.contentType
-	return Entry{Kind: File, Object: o, Attr: s.attr, Known: true, Staged: s, Expires: time.Now().Add(s.c.ttl)}
+	expires := time.Now()
+	if !s.isShared {
+		expires = expires.Add(s.c.ttl)
+	}
+	return Entry{Kind: File, Object: o, Attr: s.attr, Known: true, Staged: s, Expires: expires}
+}
+
+// Share notes that several nodes of the mount have the file: what one knows of
+// its size the other may change.
+func (s *Staged) Share() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.isShared = true
 }
 
 // Committed returns the last version of the file that is in the bucket; its

@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 	"math"
+	"time"
 )
 
 // WriteAt stores p at off, in the local file. The error is ErrStageFull at the
@@ -17,6 +18,10 @@ func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
 	need := s.local.Missing(off, off+int64(len(p)))
 	if err := s.c.stage.reserve(need); err != nil {
 		return 0, err
+	}
+	if s.noted == "" && !s.unlinked {
+		s.noteLocked(StateOpen, nil) // a crash must not leave bytes that no record speaks of
+		s.notedAt = time.Time{}      // and the next says which they are
 	}
 	step("write")
 	n, err := s.file.WriteAt(p, off)

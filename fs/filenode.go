@@ -89,7 +89,7 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	if f.gone || f.parted || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || !f.isVersionLocked(e) {
 		return nil, 0, syscall.ESTALE
 	}
-	if f.backing != nil && f.backing.direct == nil && flags&syscall.O_ACCMODE == syscall.O_RDWR {
+	if f.backing != nil && flags&syscall.O_ACCMODE == syscall.O_RDWR {
 		return nil, 0, f.partLocked(n, e)
 	}
 	keep := f.keepsPagesLocked(e, flags)
@@ -105,12 +105,15 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	return f.newHandleLocked(flags), how, 0
 }
 
-// partLocked leaves the name to a new node, which shares the staged file.
+// partLocked leaves the name to a new node, which shares the staged file. From
+// now on the kernel asks for its size: it does not hear of what the other writes.
 func (f *fileNode) partLocked(n cache.Name, e cache.Entry) syscall.Errno {
 	if errno := f.attachLocked(n, e, true, false); errno != 0 {
 		return errno
 	}
 	f.parted = true
+	f.staged.Share()
+	f.m.notifier.add(func() { _ = f.NotifyContent(-1, 0) }) // its attributes; ENOENT where it knows none
 	return syscall.ESTALE
 }
 

@@ -21,13 +21,12 @@ import (
 // that backing, and what maps it maps the backing; beside an ordinary open none
 // can have one. With FOPEN_DIRECT_IO, reads and writes come to us all the same.
 //
-// A new file is written like that by whoever opens it for nothing but writing,
-// and read, too; beside them, one that reads and writes is FOPEN_DIRECT_IO and
-// cannot map it, since its stores would not be seen.
-//
-// A writer beside readers of the disk cache is FOPEN_DIRECT_IO, and what it writes is
+// A new file is written like that by whoever opens it for nothing but writing. A
+// writer beside readers of the disk cache is FOPEN_DIRECT_IO, and what it writes is
 // repeated in the backing. One that can map what it writes gets a node of its
-// own: of stores into the backing we would never know.
+// own: of stores into the backing we would never know. Where the kernel writes by
+// itself beside it, that node's handles are FOPEN_DIRECT_IO, and cannot map the
+// file.
 //
 // go-fuse's FilePassthroughFder is not used: it lets a backing live until after
 // the node was released, so that an open right then gets that of the version
@@ -174,6 +173,8 @@ func (f *fileNode) passLocked(flags uint32) {
 // howLocked returns the flags of an answer to open(2).
 func (f *fileNode) howLocked(ctx context.Context, flags uint32, keep bool) uint32 {
 	switch {
+	case f.backing == nil && f.staged != nil && f.staged.IsDirect():
+		return fuse.FOPEN_DIRECT_IO // the kernel's pages would not be written to
 	case f.backing == nil && keep:
 		return fuse.FOPEN_KEEP_CACHE
 	case f.backing == nil:
@@ -181,9 +182,7 @@ func (f *fileNode) howLocked(ctx context.Context, flags uint32, keep bool) uint3
 	}
 	f.m.passthrough.grant(ctx, f.backing)
 	ours := uint32(syscall.O_DIRECT) // it would meet the rules of the cache's disk
-	if f.backing.direct != nil {
-		ours |= syscall.O_RDWR
-	} else {
+	if f.backing.direct == nil {
 		ours |= syscall.O_ACCMODE // what is written is ours to know
 	}
 	if flags&ours != 0 {

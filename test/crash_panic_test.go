@@ -12,7 +12,7 @@ func TestPanicInOneOperationIsItsEIO(t *testing.T) {
 	t.Parallel()
 	requireFUSE(t)
 	write := func(p *program) error {
-		f, err := p.open("file", unix.O_WRONLY|unix.O_CREAT)
+		f, err := p.open("file", unix.O_RDWR|unix.O_CREAT)
 		if err != nil {
 			return err
 		}
