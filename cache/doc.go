@@ -20,7 +20,11 @@
 //
 // Stage.Open gives the Staged of a name: a local file and a map of which
 // bytes of it are local and which still those of the base version. Commit
-// plans the parts, sends them, and makes the result the new base.
+// plans the parts, sends them, and makes the result the new base. Those of a
+// large new file are sent while it grows (ahead); the close sends what is left
+// and what has changed since. A new file that is opened for nothing but writing
+// is written by the kernel without us (direct): its size and time say that
+// something was written, and sums of the parts what.
 //
 // # Write-back
 //

@@ -18,8 +18,8 @@
 // # One write
 //
 // The first open for writing stages the file (cache.Staged), and every handle
-// of the node then reads and writes that. handle.Flush and Fsync return when
-// the bucket has it.
+// of the node then reads and writes that, or the kernel by itself writes a new
+// one (passthrough.go). handle.Flush and Fsync return when the bucket has it.
 //
 // # Interrupts
 //
