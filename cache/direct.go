@@ -111,6 +111,7 @@ func (s *Staged) refreshLocked() bool {
 	before := s.local.Bytes()
 	s.local, s.size = dataOf(s.file, now.Size), now.Size
 	s.c.stage.hold(s.local.Bytes() - before)
+	_ = s.reserveRoomLocked() // else the close finds out
 	s.wasWritten = true
 	s.touchLocked(true)
 	s.attr.Mtime = time.Unix(now.Mtim.Unix())

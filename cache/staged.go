@@ -386,6 +386,13 @@ func (s *Staged) Entry() Entry {
 	return Entry{Kind: File, Object: o, Attr: s.attr, Known: true, Staged: s, Expires: expires}
 }
 
+// IsShared reports whether several nodes have the file.
+func (s *Staged) IsShared() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isShared
+}
+
 // Share notes that several nodes of the mount have the file: what one knows of
 // its size the other may change.
 func (s *Staged) Share() {

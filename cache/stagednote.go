@@ -83,7 +83,7 @@ func (s *Staged) recordLocked(state State, failure error) Record {
 	r := Record{
 		ID: s.path, State: state, At: time.Now(),
 		Size: s.size, Local: slices.Clone(s.local.list), BaseEnd: s.baseEnd,
-		DataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
+		DataChanged: s.dataChanges > s.committed || s.object.Path.Key == "" || s.watched && (s.size == 0 || len(s.local.list) > 0),
 		Key:         []byte(s.c.keyOf(s.name)),
 		Base:        recordObject(s.base), Object: recordObject(s.object), Replacing: recordObject(s.replacing),
 		Meta: s.attr.Meta(s.meta), ContentType: s.contentType,

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"testing"
+	"time"
 
 	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
@@ -158,4 +159,22 @@ func TestDirectoryInARenamedOnesPlaceHasItsOwnAttributes(t *testing.T) {
 	if e := m.stat("e/sub"); e.Attr.Mode != 0o40700 {
 		t.Errorf("e/sub: %+v", e)
 	}
+}
+
+// TestOlderUploadThatLandsBetweenTwoMountsIsRepaired: the bytes of the newer one
+// are still here.
+func TestOlderUploadThatLandsBetweenTwoMountsIsRepaired(t *testing.T) {
+	m := mount(t, Options{LateTime: time.Minute})
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.LoseLate, After: 300 * time.Millisecond, Count: 1})
+	first, second := random("first", 3000), random("second", 1000)
+	m.create("a", first)
+	m.create("a", second)
+	landed := m.head("a").ETag
+	eventually(t, "the late upload is carried out", func() bool { return m.head("a").ETag != landed })
+	m.checkObject("a", first)
+	m.crash()
+	eventually(t, "the newer is there again", func() bool { return m.head("a").ETag == landed })
+	m.checkObject("a", second)
+	m.sync()
+	m.checkObject("a", second)
 }

@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"ncloudfs/cache"
 	"ncloudfs/remote"
@@ -64,6 +65,14 @@ func (f *fileNode) isVersionLocked(e cache.Entry) bool {
 	return f.entry.Object.Size == e.Object.Size && (e.Staged != nil || f.entry.Object.ETag == e.Object.ETag)
 }
 
+// isUntoldLocked reports whether any version will do: the kernel has nothing of
+// the node, and does not trust the size that it was told. That of a file which
+// several nodes have may change between its lookup and its open; a second ESTALE
+// would be the caller's.
+func (f *fileNode) isUntoldLocked(flags uint32) bool {
+	return f.handles == 0 && f.staged == nil && flags&syscall.O_APPEND == 0 && f.entry.Staged != nil && f.entry.Staged.IsShared()
+}
+
 // Open implements fs.NodeOpener. ESTALE makes the kernel look the name up once
 // more, and find a new node.
 func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
@@ -86,7 +95,7 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gone || f.parted || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || !f.isVersionLocked(e) {
+	if f.gone || f.parted || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || !f.isVersionLocked(e) && !f.isUntoldLocked(flags) {
 		return nil, 0, syscall.ESTALE
 	}
 	if f.backing != nil && flags&syscall.O_ACCMODE == syscall.O_RDWR {
@@ -102,7 +111,9 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	f.passLocked(flags)
 	how := f.howLocked(asked, flags, keep)
 	f.used()
-	return f.newHandleLocked(flags), how, 0
+	h := f.newHandleLocked(flags)
+	h.syncs = how&fuse.FOPEN_DIRECT_IO != 0 && flags&syscall.O_SYNC != 0
+	return h, how, 0
 }
 
 // partLocked leaves the name to a new node, which shares the staged file. From

@@ -19,6 +19,7 @@ import (
 type handle struct {
 	file   *fileNode
 	writes bool // opened for writing
+	syncs  bool // each write is to be in the bucket, and the kernel asks for no fsync
 
 	mu      sync.Mutex
 	reader  *cache.Reader // of version; guarded by mu, like all below
@@ -106,6 +107,11 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 		staged.SetAttr(dropSetID)
 	}
 	n, err := staged.WriteAt(data, off)
+	if err == nil && h.syncs {
+		if errno := h.commit(ctx, "write", staged); errno != 0 {
+			return 0, errno
+		}
+	}
 	return uint32(n), h.file.m.report("write", err)
 }
 

@@ -157,7 +157,7 @@ func (p *passthrough) end(b *backing) {
 // while it is read like this, that costs it its node (partLocked).
 func (f *fileNode) passLocked(flags uint32) {
 	p, o := f.m.passthrough, f.entry.Object
-	if f.handles == 0 && f.staged != nil && flags&(syscall.O_ACCMODE|syscall.O_DIRECT) == syscall.O_WRONLY {
+	if f.handles == 0 && f.staged != nil && flags&(syscall.O_ACCMODE|syscall.O_DIRECT|syscall.O_SYNC) == syscall.O_WRONLY {
 		f.backing = p.backWrites(f.staged)
 		return
 	}
@@ -181,7 +181,7 @@ func (f *fileNode) howLocked(ctx context.Context, flags uint32, keep bool) uint3
 		return 0
 	}
 	f.m.passthrough.grant(ctx, f.backing)
-	ours := uint32(syscall.O_DIRECT) // it would meet the rules of the cache's disk
+	ours := uint32(syscall.O_DIRECT | syscall.O_SYNC) // the one would meet the rules of the local disk, the other be of no use there
 	if f.backing.direct == nil {
 		ours |= syscall.O_ACCMODE // what is written is ours to know
 	}

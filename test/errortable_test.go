@@ -129,7 +129,10 @@ func (f *faulty) prepare(t testing.TB, s *store) {
 func (f *faulty) try(s *store, p *program, row errorRow, howOften string, count int) error {
 	name := f.name(row.code, howOften)
 	rule := emulator.Fault{Operation: f.op, Effect: emulator.Refuse, Code: row.code, Count: count}
-	if f.isKeyed() {
+	switch {
+	case f.op == opList: // of the directory, or, in a walk, of all that are beside it
+		rule.KeyPrefix = f.call + " " + f.op + "/"
+	case f.isKeyed():
 		rule.Key = name + f.key
 	}
 	defer s.emulator.Faults().Add(rule)()

@@ -45,6 +45,14 @@ func TestKernelWrites(t *testing.T) {
 	if n := told(m); n != 0 {
 		t.Errorf("the daemon was told of %d writes", n)
 	}
+	synced, err := m.start(t).open("file", unix.O_WRONLY|unix.O_SYNC)
+	ok(t, err)
+	_, err = synced.pwrite("FIRST", 0)
+	ok(t, err)
+	equal(t, "after a write with O_SYNC", s.content(t, "file"), "FIRST")
+	_, err = synced.pwrite("first", 0)
+	ok(t, err)
+	ok(t, synced.close())
 	fails(t, "a mapping that we would not see stores through", handles["one that does both"].mmap(4096, unix.PROT_READ|unix.PROT_WRITE), unix.ENODEV)
 
 	seed := uint64(time.Now().UnixNano())
