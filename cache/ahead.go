@@ -119,9 +119,11 @@ func (s *Staged) beginAheadLocked() {
 			}
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			if s.ahead != a { // given up meanwhile
-				c.abortBehind(s.upload)
-				s.upload = nil
+			if s.ahead != a || s.unlinked { // given up meanwhile
+				c.retries.Go(func() { c.abort(c.ctx, up) })
+				if s.upload != nil && s.upload.ID == up.ID() {
+					s.upload = nil
+				}
 				return nil
 			}
 			a.upload = up

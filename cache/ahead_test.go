@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
 )
 
@@ -128,6 +129,24 @@ func TestAttributesThatAreSetWhileAFileIsSentAheadAreKept(t *testing.T) {
 			m.checkObject("a", content)
 			m.checkStageEmpty()
 		})
+	}
+}
+
+// TestACLAndTimesThatAreSetByPathAreKept though the upload began without them.
+func TestACLAndTimesThatAreSetByPathAreKept(t *testing.T) {
+	when := time.Unix(1_600_000_000, 0)
+	m := mount(t, Options{})
+	s, _ := m.growing("a")
+	s.SetMeta(func(meta remote.Meta, _ *string) { meta[metaMtime] = formatTime(when) })
+	noError(t, m.SetACL(t.Context(), "a", "public-read"))
+	m.commit(s)
+	s.Release()
+	if got := ParseAttr(m.head("a").Meta).Mtime; !got.Equal(when) {
+		t.Errorf("mtime %v, want %v", got, when)
+	}
+	acl, err := m.ACL(t.Context(), "a")
+	if err != nil || acl != "public-read" {
+		t.Errorf("ACL %v, %v", acl, err)
 	}
 }
 

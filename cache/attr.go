@@ -95,6 +95,11 @@ func (a Attr) Meta(base remote.Meta) remote.Meta {
 // names and values in all, the prefix of the names counted to be safe.
 const maxMeta = 2048
 
+// hasOtherTimes reports whether the times that a program can set differ from b's.
+func (a Attr) hasOtherTimes(b Attr) bool {
+	return !a.Mtime.Equal(b.Mtime) || !a.Atime.Equal(b.Atime)
+}
+
 // Fits reports whether an object with the metadata base can carry a.
 func (a Attr) Fits(base remote.Meta) bool {
 	total := 0

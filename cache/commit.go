@@ -172,13 +172,14 @@ func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name 
 	if err != nil {
 		return fmt.Errorf("upload %q: %w", name, err)
 	}
+	if snap.metaLags {
+		c.finish(snap, o)
+		return errMetaLags // the copy that follows loses an ACL
+	}
 	if err := c.setPendingACL(ctx, s, o); err != nil {
 		return fmt.Errorf("upload %q: %w", name, err)
 	}
 	c.finish(snap, o)
-	if snap.metaLags {
-		return errMetaLags
-	}
 	return nil
 }
 
@@ -276,6 +277,7 @@ type snapshot struct {
 	diverted    bool // to a new name beside its own: there is nothing to compare with
 	movingTo    Name
 	sending     remote.ETag
+	mayVanish   bool          // an earlier deletion of ours may be carried out
 	late        []remote.ETag // versions that older requests of ours may have made
 	made        []remote.ETag // of these, those of uploads of this file
 	replacing   remote.Object
@@ -312,7 +314,7 @@ func (s *Staged) snapshot(ifOwed bool) (*snapshot, bool) {
 	s.noteLocked(StateReady, nil)
 	step("ready")
 	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: isLate, isPromised: s.promisedLocked(), movingTo: s.movingTo, sending: s.sendingLocked(),
-		late: late, made: s.made, replacing: s.replacing,
+		late: late, mayVanish: s.mayVanishLocked(), made: s.made, replacing: s.replacing,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
 		meta:        s.attr.Meta(s.meta), contentType: s.contentType, timesSet: s.timesSet}
 	if s.dataChanges <= s.committed && s.base.Size == s.size {
@@ -333,10 +335,11 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object, watched bool) bool
 	}
 	s.object, s.replacing = o, remote.Object{}
 	s.isOwed = false
+	promised := s.promisedLocked() && s.saved >= snap.changes
 	s.committed = max(s.committed, snap.changes)
-	s.upload, s.ahead, s.isLate, s.sending, s.made, s.older = nil, nil, false, "", nil, nil
+	s.forgetUploadLocked()
 	s.watched = watched
-	s.takeMetaLocked(snap)
+	s.takeMetaLocked(snap, promised)
 	s.setBaseLocked(o) // the same bytes show through
 	if s.mayLag && s.changes == snap.changes && o.ETag == snap.sending {
 		s.adoptLocked(o)
@@ -358,12 +361,24 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object, watched bool) bool
 	return !s.unlinked
 }
 
+// forgetUploadLocked ends what was known of the upload that is done.
+func (s *Staged) forgetUploadLocked() {
+	if s.ahead != nil {
+		s.ahead.cancel()
+	}
+	s.upload, s.ahead, s.isLate, s.sending, s.made, s.older, s.lateDelete = nil, nil, false, "", nil, nil, false
+}
+
 // takeMetaLocked makes the file's metadata that of its object where it may be,
-// and else has the object's made that of the file.
-func (s *Staged) takeMetaLocked(snap *snapshot) {
+// and else has the object's made that of the file, which is then still promised
+// if it was.
+func (s *Staged) takeMetaLocked(snap *snapshot, promised bool) {
 	switch {
 	case snap.metaLags:
 		s.changes++
+		if promised {
+			s.saved = s.changes
+		}
 	case snap.timeless && s.changes == snap.changes:
 		s.attr.Mtime, s.attr.Atime, s.attr.Ctime = time.Time{}, time.Time{}, time.Time{}
 		s.meta = timeless(s.meta)
@@ -381,7 +396,7 @@ func (s *Staged) adoptLocked(o remote.Object) {
 // was on its way: o is under its old name, and what the file is now made of.
 func (s *Staged) committedElsewhereLocked(snap *snapshot, o remote.Object) {
 	s.committed = max(s.committed, snap.changes)
-	s.upload, s.ahead, s.isLate, s.sending, s.made, s.older = nil, nil, false, "", nil, nil
+	s.forgetUploadLocked()
 	s.setBaseLocked(o)
 	group := []Record{s.c.removalRecord(o)}
 	if s.dataChanges <= s.committed {

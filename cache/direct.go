@@ -27,7 +27,6 @@ type direct struct {
 	seen   unix.Stat_t // when it was looked at last
 	follow *time.Timer
 	wait   time.Duration
-	idle   *sync.Cond // of Staged.mu: nothing of the file is being made safe
 }
 
 // BeginDirect lets the kernel write to the data file by itself, through copies of
@@ -44,7 +43,7 @@ func (s *Staged) BeginDirect() (fd int, ok bool) {
 	if !s.c.stage.ballast.take() {
 		return -1, false
 	}
-	d := &direct{wait: followTime, idle: sync.NewCond(&s.mu)}
+	d := &direct{wait: followTime}
 	if err := unix.Fstat(int(s.file.Fd()), &d.seen); err != nil {
 		return -1, false
 	}
@@ -152,10 +151,17 @@ func (s *Staged) settleDirectLocked() {
 // cutDirectLocked sets the size of a file that the kernel writes to. What the
 // journal promises of it goes to a file of its own first.
 func (s *Staged) cutDirectLocked(size int64) error {
-	for s.saving > 0 && s.direct != nil {
-		s.direct.idle.Wait()
+	for s.saving > 0 {
+		s.saveEnded().Wait()
 	}
-	if s.promisedLocked() && s.savedID == s.path {
+	if s.direct == nil {
+		return s.truncateFileLocked(size)
+	}
+	promised := s.promisedLocked()
+	if promised && size == 0 {
+		s.emptied = s.changes + 1 // the one that is being made
+	}
+	if promised && s.savedID == s.path {
 		if err := s.copyPromiseLocked(); err != nil {
 			return err
 		}
@@ -164,6 +170,15 @@ func (s *Staged) cutDirectLocked(size int64) error {
 		return fmt.Errorf("%w: %w", ErrStage, err)
 	}
 	return nil
+}
+
+// saveEnded tells, with the file locked, that nothing of it is being made safe any
+// more.
+func (s *Staged) saveEnded() *sync.Cond {
+	if s.noSave == nil {
+		s.noSave = sync.NewCond(&s.mu)
+	}
+	return s.noSave
 }
 
 // copyPromiseLocked gives what the journal promises a data file of its own.
@@ -192,6 +207,53 @@ func (s *Staged) copyPromiseLocked() error {
 	s.former, s.drafts = append(s.former, path), append(s.drafts, file)
 	s.savedID, s.savedSeq, s.noted, s.safeEntry = path, seq, "", ""
 	return nil
+}
+
+// partFromWriters gives a file that an earlier mount left a data file of its own
+// where programs still write to that: those whose kernel wrote there by itself go
+// on when the mount is gone, and what is promised must not change under us.
+func (c *Cache) partFromWriters(r Record) (Record, error) {
+	if c.idle || r.isInline() || !isWrittenTo(c.stage.root, r.ID) {
+		return r, nil
+	}
+	from, err := c.openData(r)
+	if err != nil {
+		return r, err
+	}
+	defer from.Close()
+	to, path, err := c.stage.create()
+	if err != nil {
+		return r, err
+	}
+	defer to.Close()
+	old := r.ID
+	if err = copyData(to, from, extents{r.Local}); err == nil {
+		err = syncDir(c.stage.root, "data")
+	}
+	if err == nil {
+		r.ID = path
+		_, err = c.stage.journal.Append(r, Record{ID: old, State: StateDone, At: r.At})
+	}
+	if err != nil {
+		c.stage.removeLater(path, false)
+		return r, fmt.Errorf("%w: %w", ErrStage, err)
+	}
+	c.stage.removeLater(old, true)
+	return r, nil
+}
+
+// isWrittenTo reports whether somebody has the file open for writing: it gets no
+// lease for reading then.
+func isWrittenTo(root *os.Root, path string) bool {
+	f, err := root.Open(path)
+	if err != nil {
+		return false // openData tells
+	}
+	defer f.Close()
+	if _, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK); err == nil {
+		_, _ = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK) // ends with f, too
+	}
+	return err == unix.EAGAIN
 }
 
 // copyData copies ranges of a file, and makes them safe from a loss of power.

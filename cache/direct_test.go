@@ -2,6 +2,8 @@ package cache
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -155,4 +157,58 @@ func (m *mounted) overwriteWith(n Name, mode uint32) *Staged {
 	s := m.overwrite(n)
 	s.SetAttr(func(a *Attr) { a.Mode = mode })
 	return s
+}
+
+// TestWriterThatOutlivesItsMountDoesNotChangeWhatTheNextUploads: the kernel lets
+// it go on.
+func TestWriterThatOutlivesItsMountDoesNotChangeWhatTheNextUploads(t *testing.T) {
+	m := mount(t, Options{})
+	k, want := m.direct("a"), random("a", 100_000)
+	k.pwrite(want, 0)
+	m.refusedCommit(k.Staged)
+	stage := copyStage(t, m.stage.root)
+	files, err := dataFiles(stage + "/" + filepath.Base(m.stage.root.Name()))
+	noError(t, err)
+	writer, err := os.OpenFile(files[0], os.O_WRONLY, 0)
+	noError(t, err)
+	defer writer.Close()
+	m.Cache = m.open(Options{StageDir: stage})
+	_, err = writer.WriteAt([]byte("torn"), 50_000)
+	noError(t, err)
+	m.server.Faults().Clear()
+	m.sync()
+	m.checkObject("a", want)
+}
+
+// TestEmptiedPromiseIsNotReplacedByHalfAFile, in write-back mode, while the kernel
+// writes.
+func TestEmptiedPromiseIsNotReplacedByHalfAFile(t *testing.T) {
+	m := mountBehind(t, Options{})
+	release := m.hold("a")
+	k, want := m.direct("a"), random("a", 100_000)
+	k.pwrite(want, 0)
+	noError(t, k.Save(t.Context()))
+	noError(t, k.Truncate(0))
+	k.pwrite([]byte("half"), 0)
+	if k.owes() {
+		t.Error("half a file is to be uploaded")
+	}
+	release()
+	m.crashBehind()
+	m.sync()
+	m.checkObject("a", want)
+}
+
+func TestAppendGoesToTheEndThatTheKernelHasWritten(t *testing.T) {
+	m := mount(t, Options{})
+	k := m.direct("a")
+	defer k.close()
+	k.pwrite([]byte("kernel"), 0)
+	for _, by := range []string{" and", " us"} {
+		if n, err := k.Append([]byte(by)); n != len(by) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	m.commit(k.Staged)
+	m.checkObject("a", []byte("kernel and us"))
 }

@@ -22,7 +22,7 @@ import (
 func (c *Cache) comeLate(ctx context.Context, snap *snapshot) (remote.Object, error) {
 	now, err := c.client.Head(ctx, c.path(c.keyOf(snap.name)))
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && snap.object.Path.Key == "":
+	case errors.Is(err, fs.ErrNotExist) && (snap.object.Path.Key == "" || snap.mayVanish && !snap.usesBase()):
 		return remote.Object{}, nil // a removal of ours may have been carried out meanwhile
 	case errors.Is(err, fs.ErrNotExist):
 		return remote.Object{}, fmt.Errorf("removed elsewhere before its upload: %w", remote.ErrChanged)

@@ -51,14 +51,15 @@ type Record struct {
 	Replacing   *recordedObject `json:"replacing,omitempty"`
 	Meta        remote.Meta     `json:"meta,omitempty"`
 	ContentType string          `json:"contentType,omitempty"`
-	ACL         string          `json:"acl,omitempty"`     // to be given to the object after its upload
-	Sent        bool            `json:"sent,omitempty"`    // an upload has begun: its answer may be lost
-	Sending     remote.ETag     `json:"sending,omitempty"` // what an edit's upload makes: its base is gone then
-	Late        []remote.ETag   `json:"late,omitempty"`    // versions that earlier requests of ours may still bring about
-	Made        []remote.ETag   `json:"made,omitempty"`    // versions that uploads of this file may have made since Object
-	Upload      *recordedUpload `json:"upload,omitempty"`  // a multipart upload that is under way
-	Part        *recordedPart   `json:"part,omitempty"`    // of an amendment: one more part of Upload is there
-	Error       string          `json:"error,omitempty"`   // of the last try
+	ACL         string          `json:"acl,omitempty"`        // to be given to the object after its upload
+	Sent        bool            `json:"sent,omitempty"`       // an upload has begun: its answer may be lost
+	Sending     remote.ETag     `json:"sending,omitempty"`    // what an edit's upload makes: its base is gone then
+	Late        []remote.ETag   `json:"late,omitempty"`       // versions that earlier requests of ours may still bring about
+	LateDelete  bool            `json:"lateDelete,omitempty"` // an earlier deletion of ours may still be carried out
+	Made        []remote.ETag   `json:"made,omitempty"`       // versions that uploads of this file may have made since Object
+	Upload      *recordedUpload `json:"upload,omitempty"`     // a multipart upload that is under way
+	Part        *recordedPart   `json:"part,omitempty"`       // of an amendment: one more part of Upload is there
+	Error       string          `json:"error,omitempty"`      // of the last try
 
 	size int64 // in the log, in bytes
 }

@@ -141,6 +141,10 @@ func (c *Cache) takeUp(r Record) error {
 	if err := c.isWanted(r); err != nil {
 		return err
 	}
+	r, err := c.partFromWriters(r)
+	if err != nil {
+		return err
+	}
 	s, err := c.restage(r)
 	if err != nil {
 		return err
@@ -156,8 +160,11 @@ func (c *Cache) takeUp(r Record) error {
 	if r.Sending != "" {
 		late = append(late[:len(late):len(late)], r.Sending)
 	}
-	if len(late) > 0 {
-		c.sends.recall(c.path(string(r.Key)), late...)
+	switch p := c.path(string(r.Key)); {
+	case r.LateDelete:
+		c.sends.recallDelete(p, late...)
+	case len(late) > 0:
+		c.sends.recall(p, late...)
 	}
 	if !c.idle {
 		c.log.Info("taking up a file that an earlier mount left", "path", c.path(string(r.Key)).String(), "bytes", r.Size)
@@ -188,7 +195,7 @@ func (c *Cache) restage(r Record) (*Staged, error) {
 		object: r.Object.object(c.bucket), replacing: r.Replacing.object(c.bucket),
 		changes: 2, committed: 1, saved: 2, savedID: r.ID, safeEntry: r.ID,
 		wasWritten: true, wasSent: r.Sent, timesSet: true, isLate: true, mayLag: true,
-		upload: r.Upload, sending: r.Sending, sendingFor: 2, made: r.Made, older: r.Late, acl: r.ACL,
+		upload: r.Upload, sending: r.Sending, sendingFor: 2, made: r.Made, older: r.Late, lateDelete: r.LateDelete, acl: r.ACL,
 		noted: r.State, notedAt: r.At, savedAt: r.At, changedAt: r.At,
 	}
 	if r.DataChanged {

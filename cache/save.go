@@ -111,9 +111,7 @@ func (s *Staged) makeSafe(state State, failure error) error {
 
 	s.mu.Lock()
 	s.saving--
-	if s.direct != nil {
-		s.direct.idle.Broadcast()
-	}
+	s.saveEnded().Broadcast()
 	if err != nil || s.unlinked || s.committed >= want {
 		s.mu.Unlock()
 		return err

@@ -127,6 +127,14 @@ func (x *sends) late(key string) []remote.ETag {
 	return nil
 }
 
+// mayDelete reports whether a request may still delete the object of key.
+func (x *sends) mayDelete(key string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.keys[key]
+	return s != nil && s.deletes
+}
+
 // doubt is what requests without an answer may still do under a key.
 type doubt struct {
 	until   time.Time     // zero: nothing

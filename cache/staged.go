@@ -60,6 +60,7 @@ type Staged struct {
 	movingTo   Name            // where a rename is moving the object; empty: none is
 	sending    remote.ETag     // what an edit's upload makes, once it is sent
 	sendingFor uint64          // the value of changes that sending holds
+	lateDelete bool            // and one may have deleted what is there
 	older      []remote.ETag   // versions that requests for other files of its name may have made
 	made       []remote.ETag   // versions that uploads since the last commit may have made: base shows through them, too
 	emptied    uint64          // the value of changes when promised bytes were cut off; that promise counts until a newer one
@@ -78,6 +79,7 @@ type Staged struct {
 	savedID   string     // whose record holds it
 	savedSeq  uint64     // the number of that record
 	saving    int        // saves under way
+	noSave    *sync.Cond // see saveEnded
 	safeEntry string     // the data file whose directory entry is safe on disk
 	former    []string   // records and data files that the next promise, or its end, replaces
 	drafts    []*os.File // data files that former names
@@ -416,7 +418,7 @@ func (s *Staged) SetAttr(change func(*Attr)) {
 	s.touchLocked(false)
 	before := s.attr
 	change(&s.attr)
-	s.timesSet = s.timesSet || !s.attr.Mtime.Equal(before.Mtime) || !s.attr.Atime.Equal(before.Atime)
+	s.timesSet = s.timesSet || s.attr.hasOtherTimes(before)
 }
 
 // Complete fills in attributes that the object did not carry, without making
@@ -434,7 +436,9 @@ func (s *Staged) SetMeta(change func(m remote.Meta, contentType *string)) {
 	s.meta = s.attr.Meta(s.meta) // a copy
 	change(s.meta, &s.contentType)
 	s.touchLocked(false)
+	before := s.attr
 	s.attr = ParseAttr(s.meta)
+	s.timesSet = s.timesSet || s.attr.hasOtherTimes(before)
 }
 
 // HasSetID reports whether the mode has a set-user-ID or set-group-ID bit.

@@ -89,7 +89,7 @@ func (s *Staged) recordLocked(state State, failure error) Record {
 		Meta: s.attr.Meta(s.meta), ContentType: s.contentType,
 		ACL: s.acl, Sent: s.wasSent, Sending: s.sendingLocked(), Upload: s.upload,
 	}
-	r.Late, r.Made = s.lateLocked(), s.made
+	r.Late, r.Made, r.LateDelete = s.lateLocked(), s.made, s.mayVanishLocked()
 	if s.movingTo != "" {
 		r.To = []byte(s.c.keyOf(s.movingTo))
 	}
@@ -100,6 +100,12 @@ func (s *Staged) recordLocked(state State, failure error) Record {
 		r.Error = failure.Error()
 	}
 	return r
+}
+
+// mayVanishLocked reports whether an earlier deletion of ours may still be carried
+// out under the file's name.
+func (s *Staged) mayVanishLocked() bool {
+	return s.lateDelete || s.c.sends.mayDelete(s.c.keyOf(s.name))
 }
 
 func (s *Staged) late() []remote.ETag {
@@ -249,6 +255,9 @@ func (s *Staged) noteUpload(u *recordedUpload) {
 	defer s.mu.Unlock()
 	s.upload = u
 	if s.unlinked {
+		if u != nil {
+			s.c.appendLogged(s.name, Record{ID: s.path, State: StateDone, At: time.Now(), Upload: u}) // to be aborted
+		}
 		return
 	}
 	if s.running == nil && s.dirtyLocked() && !s.promisedLocked() {

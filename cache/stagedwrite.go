@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // WriteAt stores p at off, in the local file. The error is ErrStageFull at the
@@ -12,6 +14,10 @@ import (
 func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
 	s.lock()
 	defer s.mu.Unlock()
+	return s.writeLocked(p, off)
+}
+
+func (s *Staged) writeLocked(p []byte, off int64) (int, error) {
 	if err := s.reserveRoomLocked(); err != nil {
 		return 0, err
 	}
@@ -42,6 +48,23 @@ func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// Append is WriteAt at the end, wherever that is by then.
+func (s *Staged) Append(p []byte) (int, error) {
+	s.lock()
+	off := s.size
+	if s.direct == nil {
+		defer s.mu.Unlock()
+		return s.writeLocked(p, off)
+	}
+	defer s.mu.Unlock()
+	n, err := unix.Pwritev2(int(s.file.Fd()), [][]byte{p}, 0, unix.RWF_APPEND) // beside the kernel's own
+	s.refreshLocked()
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrStage, err)
+	}
+	return max(n, 0), err
 }
 
 // Truncate sets the size; bytes beyond the old one are zero.

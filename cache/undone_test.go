@@ -161,20 +161,27 @@ func TestDirectoryInARenamedOnesPlaceHasItsOwnAttributes(t *testing.T) {
 	}
 }
 
-// TestOlderUploadThatLandsBetweenTwoMountsIsRepaired: the bytes of the newer one
-// are still here.
-func TestOlderUploadThatLandsBetweenTwoMountsIsRepaired(t *testing.T) {
-	m := mount(t, Options{LateTime: time.Minute})
-	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.LoseLate, After: 300 * time.Millisecond, Count: 1})
-	first, second := random("first", 3000), random("second", 1000)
-	m.create("a", first)
-	m.create("a", second)
-	landed := m.head("a").ETag
-	eventually(t, "the late upload is carried out", func() bool { return m.head("a").ETag != landed })
-	m.checkObject("a", first)
-	m.crash()
-	eventually(t, "the newer is there again", func() bool { return m.head("a").ETag == landed })
-	m.checkObject("a", second)
-	m.sync()
-	m.checkObject("a", second)
+// TestOlderRequestThatIsCarriedOutBetweenTwoMountsIsRepaired: the bytes of the
+// newer upload are still here.
+func TestOlderRequestThatIsCarriedOutBetweenTwoMountsIsRepaired(t *testing.T) {
+	for op, first := range map[string]func(*mounted){
+		emulator.OpPutObject:    func(m *mounted) { m.create("a", random("first", 3000)) },
+		emulator.OpDeleteObject: func(m *mounted) { m.remove("a") },
+	} {
+		t.Run(op, func(t *testing.T) {
+			m := mount(t, Options{LateTime: time.Minute})
+			m.create("a", random("before", 2000))
+			m.server.Faults().Add(emulator.Fault{Operation: op, Effect: emulator.LoseLate, After: 300 * time.Millisecond, Count: 1})
+			second := random("second", 1000)
+			first(m)
+			m.create("a", second)
+			is := m.head("a").ETag
+			eventually(t, "the late request is carried out", func() bool { return m.head("a").ETag != is })
+			m.crash()
+			eventually(t, "the newer is there again", func() bool { return m.head("a").ETag == is })
+			m.checkObject("a", second)
+			m.sync()
+			m.checkObject("a", second)
+		})
+	}
 }

@@ -38,7 +38,7 @@ func (c *Cache) send(ctx context.Context, snap *snapshot) (remote.Object, error)
 	if snap.isLate {
 		if now, err := c.comeLate(ctx, snap); now.Path.Key != "" || err != nil {
 			u := snap.s.unfinished()
-			snap.metaLags = u != nil && u.Early && now.Size <= maxCopySize && !maps.Equal(now.Meta, snap.meta)
+			snap.metaLags = err == nil && u != nil && u.Early && now.Size <= maxCopySize && !maps.Equal(now.Meta, snap.meta)
 			return now, err
 		}
 	}

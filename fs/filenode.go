@@ -83,6 +83,7 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	if write && f.m.readOnly {
 		return nil, 0, syscall.EROFS
 	}
+	f.awaitWriters(ctx, flags)
 	n, e, errno := f.stat(ctx)
 	if errno != 0 {
 		return nil, 0, errno
@@ -170,7 +171,7 @@ func (f *fileNode) newHandle(flags uint32) *handle {
 }
 
 func (f *fileNode) newHandleLocked(flags uint32) *handle {
-	h := &handle{file: f, writes: flags&(syscall.O_ACCMODE|syscall.O_TRUNC) != syscall.O_RDONLY}
+	h := &handle{file: f, writes: flags&(syscall.O_ACCMODE|syscall.O_TRUNC) != syscall.O_RDONLY, appends: flags&syscall.O_APPEND != 0}
 	if f.staged != nil {
 		h.told = f.staged.Conflicts()
 	}

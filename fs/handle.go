@@ -17,9 +17,10 @@ import (
 
 // handle is one open file.
 type handle struct {
-	file   *fileNode
-	writes bool // opened for writing
-	syncs  bool // each write is to be in the bucket, and the kernel asks for no fsync
+	file    *fileNode
+	writes  bool // opened for writing
+	appends bool // O_APPEND
+	syncs   bool // each write is to be in the bucket, and the kernel asks for no fsync
 
 	mu      sync.Mutex
 	reader  *cache.Reader // of version; guarded by mu, like all below
@@ -106,7 +107,11 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 	if staged.HasSetID() && ownerOf(ctx).Uid != 0 {
 		staged.SetAttr(dropSetID)
 	}
-	n, err := staged.WriteAt(data, off)
+	write := func() (int, error) { return staged.WriteAt(data, off) }
+	if h.appends && staged.IsShared() {
+		write = func() (int, error) { return staged.Append(data) } // the kernel does not know where the end is
+	}
+	n, err := write()
 	if err == nil && h.syncs {
 		if errno := h.commit(ctx, "write", staged); errno != 0 {
 			return 0, errno

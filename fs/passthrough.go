@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -95,6 +96,29 @@ type backing struct {
 	*cache.Backing               // nil: it is the data file of direct
 	direct         *cache.Staged // nil: it is a file of the disk cache
 	id             int32         // the kernel's
+	ended          chan struct{} // of direct; closed once the kernel has let go of it
+}
+
+// directPatience is how long an open for reading and writing waits for those who
+// write the file without us: most are done in a moment.
+const directPatience = 300 * time.Millisecond
+
+// awaitWriters gives those who write a new file without us the time to close it,
+// before an open with these flags makes the name another node's.
+func (f *fileNode) awaitWriters(ctx context.Context, flags uint32) {
+	f.mu.Lock()
+	b := f.backing
+	f.mu.Unlock()
+	if b == nil || b.direct == nil || flags&syscall.O_ACCMODE != syscall.O_RDWR {
+		return
+	}
+	patience := time.NewTimer(directPatience)
+	defer patience.Stop()
+	select {
+	case <-b.ended:
+	case <-patience.C:
+	case <-ctx.Done():
+	}
 }
 
 // back returns a backing for the version o; nil: there is none.
@@ -128,7 +152,7 @@ func (p *passthrough) backWrites(s *cache.Staged) *backing {
 		s.EndDirect()
 		return nil
 	}
-	return &backing{direct: s, id: id}
+	return &backing{direct: s, id: id, ended: make(chan struct{})}
 }
 
 // grant has the OPEN that is being answered use b.
@@ -147,6 +171,7 @@ func (p *passthrough) end(b *backing) {
 	_ = p.server.UnregisterBackingFd(b.id) // fails only with the connection
 	if b.direct != nil {
 		b.direct.EndDirect()
+		close(b.ended)
 		return
 	}
 	b.Close()
