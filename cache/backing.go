@@ -41,8 +41,8 @@ func (c *Cache) Backing(o remote.Object) *Backing {
 // reading and for writing by turns.
 const editedLimit = 1 << 12
 
-// NoBacking lets there be no Backing for p from now on, as far as that is
-// remembered.
+// NoBacking lets there be no Backing for p, and no BeginDirect, from now on, as
+// far as that is remembered.
 func (c *Cache) NoBacking(p remote.Path) { c.edited.Add(p, struct{}{}) }
 
 // lend gives the file to a Backing, if it is still sealed and has none.

@@ -34,10 +34,11 @@ type Options struct {
 	PartSize    int64         // bytes of a part; default 8 MiB, grows with the object
 	ReadOnly    bool          // nothing is staged; StageDir is not touched
 
-	WriteBack   bool          // close returns once data and journal are on the local disk
-	RecoverOpen bool          // upload also what its writer never closed; default: keep and list it
-	Idle        bool          // upload nothing that is not asked for: to look at what a mount has left
-	LateTime    time.Duration // how long a request without an answer may still take effect; default 30 s
+	WriteBack    bool          // close returns once data and journal are on the local disk
+	KernelWrites bool          // the kernel may write new files into the stage by itself, where it can (see BeginDirect)
+	RecoverOpen  bool          // upload also what its writer never closed; default: keep and list it
+	Idle         bool          // upload nothing that is not asked for: to look at what a mount has left
+	LateTime     time.Duration // how long a request without an answer may still take effect; default 30 s
 
 	Logger *slog.Logger // default: discards
 
@@ -135,8 +136,8 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		return nil, errors.Join(err, c.stage.Close())
 	}
 	c.stage.borrow(c.tier)
-	c.direct = c.stage != nil && !c.idle && o.StageSize == 0 && probeDirect(c.stage) // a limit needs to see every write
-	c.edited, _ = lru.New[remote.Path, struct{}](editedLimit)                        // fails only for a size below 1
+	c.direct = c.stage != nil && !c.idle && o.KernelWrites && o.StageSize == 0 && probeDirect(c.stage) // a limit needs to see every write
+	c.edited, _ = lru.New[remote.Path, struct{}](editedLimit)                                          // fails only for a size below 1
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.divide(max(cmp.Or(o.Memory, defaultMemory), minMemory))
 	if c.stage != nil {

@@ -42,7 +42,7 @@ func (k kernel) close() {
 }
 
 func TestWritesOfTheKernelAreSeenByClose(t *testing.T) {
-	m := mount(t, Options{})
+	m := mount(t, Options{KernelWrites: true})
 	k := m.direct("a")
 	if !k.Untouched() {
 		t.Error("not untouched before the first write")
@@ -72,7 +72,7 @@ func TestWritesOfTheKernelAreSeenByClose(t *testing.T) {
 }
 
 func TestPartsThatTheKernelHasWrittenAreSentAheadAndVerified(t *testing.T) {
-	m := mount(t, Options{})
+	m := mount(t, Options{KernelWrites: true})
 	k, content := m.direct("a"), aheadContent()
 	m.server.ResetCounts()
 	k.pwrite(content, 0)
@@ -91,7 +91,7 @@ func TestPartsThatTheKernelHasWrittenAreSentAheadAndVerified(t *testing.T) {
 // TestSparseFileOfTheKernelIsNotSentAhead, nor does it count for more than it
 // takes.
 func TestSparseFileOfTheKernelIsNotSentAhead(t *testing.T) {
-	m := mount(t, Options{})
+	m := mount(t, Options{KernelWrites: true})
 	k := m.direct("a")
 	defer k.close()
 	m.server.ResetCounts()
@@ -114,7 +114,7 @@ func TestSparseFileOfTheKernelIsNotSentAhead(t *testing.T) {
 func TestCutOfAPromiseThatTheKernelWritesToKeepsThePromise(t *testing.T) {
 	for name, size := range map[string]int64{"inline": 1000, "in a data file": 100_000} {
 		t.Run(name, func(t *testing.T) {
-			m := mount(t, Options{})
+			m := mount(t, Options{KernelWrites: true})
 			k, want := m.direct("a"), random("a", size)
 			k.pwrite(want, 0)
 			repair := m.refusedCommit(k.Staged)
@@ -139,7 +139,7 @@ func TestKernelWritesOnlyWhatItAloneKnows(t *testing.T) {
 		}
 		s.Release()
 	}
-	m := mount(t, Options{})
+	m := mount(t, Options{KernelWrites: true})
 	m.put("base", []byte("bytes of the bucket show through"))
 	refused(m, m.edit("base"))
 	first := m.overwrite("two writers")
@@ -149,7 +149,7 @@ func TestKernelWritesOnlyWhatItAloneKnows(t *testing.T) {
 	m.write(written, []byte("x"), 0)
 	refused(m, written)
 	refused(m, m.overwriteWith("set-user-ID", 0o104755))
-	limited := mount(t, Options{StageSize: 1 << 30}) // which only we can keep
+	limited := mount(t, Options{KernelWrites: true, StageSize: 1 << 30}) // which only we can keep
 	refused(limited, limited.overwrite("a"))
 }
 
@@ -162,7 +162,7 @@ func (m *mounted) overwriteWith(n Name, mode uint32) *Staged {
 // TestWriterThatOutlivesItsMountDoesNotChangeWhatTheNextUploads: the kernel lets
 // it go on.
 func TestWriterThatOutlivesItsMountDoesNotChangeWhatTheNextUploads(t *testing.T) {
-	m := mount(t, Options{})
+	m := mount(t, Options{KernelWrites: true})
 	k, want := m.direct("a"), random("a", 100_000)
 	k.pwrite(want, 0)
 	m.refusedCommit(k.Staged)
@@ -183,7 +183,7 @@ func TestWriterThatOutlivesItsMountDoesNotChangeWhatTheNextUploads(t *testing.T)
 // TestEmptiedPromiseIsNotReplacedByHalfAFile, in write-back mode, while the kernel
 // writes.
 func TestEmptiedPromiseIsNotReplacedByHalfAFile(t *testing.T) {
-	m := mountBehind(t, Options{})
+	m := mountBehind(t, Options{KernelWrites: true})
 	release := m.hold("a")
 	k, want := m.direct("a"), random("a", 100_000)
 	k.pwrite(want, 0)
@@ -200,7 +200,7 @@ func TestEmptiedPromiseIsNotReplacedByHalfAFile(t *testing.T) {
 }
 
 func TestAppendGoesToTheEndThatTheKernelHasWritten(t *testing.T) {
-	m := mount(t, Options{})
+	m := mount(t, Options{KernelWrites: true})
 	k := m.direct("a")
 	defer k.close()
 	k.pwrite([]byte("kernel"), 0)

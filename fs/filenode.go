@@ -124,6 +124,7 @@ func (f *fileNode) partLocked(n cache.Name, e cache.Entry) syscall.Errno {
 		return errno
 	}
 	f.parted = true
+	f.m.cache.NoBacking(e.Object.Path) // the new node would be parted from, too, and the caller see that
 	f.staged.Share()
 	f.m.notifier.add(func() { _ = f.NotifyContent(-1, 0) }) // its attributes; ENOENT where it knows none
 	return syscall.ESTALE
