@@ -234,6 +234,9 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 		return nil, nil, 0, d.m.report("create", err)
 	}
 	f := &fileNode{node: node{m: d.m}, staged: staged}
+	if staged.IsDirect() {
+		staged.Share() // with the node of whoever has made it meanwhile
+	}
 	f.passLocked(flags) // nobody else has it yet
 	how := f.howLocked(asked, flags, false)
 	h := f.newHandle(flags)

@@ -68,9 +68,9 @@ func (f *fileNode) isVersionLocked(e cache.Entry) bool {
 // isUntoldLocked reports whether any version will do: the kernel has nothing of
 // the node, and does not trust the size that it was told. That of a file which
 // several nodes have may change between its lookup and its open; a second ESTALE
-// would be the caller's.
-func (f *fileNode) isUntoldLocked(flags uint32) bool {
-	return f.handles == 0 && f.staged == nil && flags&syscall.O_APPEND == 0 && f.entry.Staged != nil && f.entry.Staged.IsShared()
+// would be the caller's. Where its end is decides handle.Write.
+func (f *fileNode) isUntoldLocked() bool {
+	return f.handles == 0 && f.staged == nil && f.entry.Staged != nil && f.entry.Staged.IsShared()
 }
 
 // Open implements fs.NodeOpener. ESTALE makes the kernel look the name up once
@@ -96,7 +96,7 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gone || f.parted || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || !f.isVersionLocked(e) && !f.isUntoldLocked(flags) {
+	if f.gone || f.parted || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || !f.isVersionLocked(e) && !f.isUntoldLocked() {
 		return nil, 0, syscall.ESTALE
 	}
 	if f.backing != nil && flags&syscall.O_ACCMODE == syscall.O_RDWR {

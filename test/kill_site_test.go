@@ -32,7 +32,7 @@ type site struct {
 func newSite(t testing.TB, options ...string) *site {
 	t.Helper()
 	k := &site{stage: root().dir(t)}
-	k.options = append([]string{"--retry-time=1s", "--stage-dir=" + k.stage}, options...)
+	k.options = append([]string{"--retry-time=3s", "--stage-dir=" + k.stage}, options...)
 	if !slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, "--late-time=") }) {
 		k.options = append(k.options, "--late-time=100ms")
 	}

@@ -12,6 +12,10 @@ import (
 // has been allocated.
 const inHeap = 64 << 10
 
+// hugeFrom is from which size on a blob gets huge pages: smaller ones would take
+// much more memory than they have bytes.
+const hugeFrom = 4 << 20
+
 // memory keeps blobs in memory: small ones on the heap, others in mappings of
 // their own, whose pages come with the first write and go with the blob.
 //
@@ -29,8 +33,10 @@ func (memory) create(size int64) (sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("memory for %d bytes: %w", size, err)
 	}
-	// A fault for every 4 KiB takes longer than MD5. Kernels without huge pages refuse.
-	_ = unix.Madvise(b, unix.MADV_HUGEPAGE)
+	if size >= hugeFrom {
+		// A fault for every 4 KiB takes longer than MD5. Kernels without huge pages refuse.
+		_ = unix.Madvise(b, unix.MADV_HUGEPAGE)
+	}
 	return &mappedSink{room: b}, nil
 }
 
