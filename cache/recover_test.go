@@ -106,24 +106,26 @@ func TestUploadThatArrivedIsNotSentAgain(t *testing.T) {
 			s := m.overwrite("a")
 			defer s.Release()
 			m.write(s, random("a", size), 0)
-			repair := m.server.Faults().Add(emulator.Fault{KeyPrefix: "a", Effect: emulator.Refuse, Code: "AccessDenied"})
+			refuse := func(op string) func() {
+				return m.server.Faults().Add(emulator.Fault{Operation: op, KeyPrefix: "a", Effect: emulator.Refuse, Code: "AccessDenied"})
+			}
+			for _, op := range []string{emulator.OpPutObject, emulator.OpCreateMultipartUpload} {
+				defer refuse(op)()
+			}
+			repair := refuse(emulator.OpHeadObject) // the close that failed is tried again before the crash
 			if err := s.Commit(t.Context()); err == nil {
 				t.Fatal("no error")
 			}
-			repair()
 			m.create("elsewhere", random("a", size)) // the same bytes in the same parts
 			if _, err := m.other.Copy(t.Context(), m.path("a"), m.path("elsewhere"), remote.CopyOptions{}); err != nil {
 				t.Fatal(err)
 			}
+			repair()
 			etag := m.head("a").ETag
-			m.server.ResetCounts()
 			m.crash()
-			m.checkStageEmpty()
+			m.checkStageEmpty() // else it is sent again, and refused
 			if m.head("a").ETag != etag {
 				t.Error("sent again")
-			}
-			if got := m.server.Counts(); got[emulator.OpPutObject]+got[emulator.OpUploadPart] != 0 {
-				t.Errorf("requests %v", got)
 			}
 		})
 	}

@@ -249,7 +249,7 @@ func faultyFiles() []faulty {
 	}
 	parts := someOf(errorTable(), "AccessDenied EntityTooLarge OperationAborted InternalError") // each costs an upload
 	read := func(p *program, name string) error {
-		got, err := p.readFile(name)
+		got, err := p.readFile(name + "/file")
 		if err == nil && got != "content" {
 			err = errors.New("read " + got)
 		}
@@ -257,8 +257,9 @@ func faultyFiles() []faulty {
 	}
 	return []faulty{
 		// The version that was opened is gone, whatever is at its name; that
-		// a file which has these bytes has not is no end of file.
-		{"read", opGet, append(errorTable(), rows(unix.EIO, false, "InvalidRange")...), []string{""}, "", read,
+		// a file which has these bytes has not is no end of file. Each is in a
+		// directory of its own: else it may have been fetched ahead of the read.
+		{"read", opGet, append(errorTable(), rows(unix.EIO, false, "InvalidRange")...), []string{"/file"}, "/file", read,
 			rows(unix.ESTALE, false, "NoSuchKey NoSuchBucket")},
 		// A PUT does not know the code; a copy that a close makes of an edited
 		// file does, when its base was removed.
