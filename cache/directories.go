@@ -31,6 +31,7 @@ type directories struct {
 	mu    sync.Mutex
 	known *simplelru.LRU[Name, *directory] // guarded by mu, like all below
 	cost  int64
+	gone  forgotten
 }
 
 type directory struct {
@@ -133,7 +134,7 @@ func (r record) holds(now time.Time) bool { return r.pinned || now.Before(r.Expi
 func (d *directories) Learn(n Name, l *listing) {
 	now := time.Now()
 	d.change(n, func(dir *directory) {
-		if dir.listing != nil && dir.listing.begun.After(l.begun) {
+		if dir.listing != nil && dir.listing.begun.After(l.begun) || d.gone.since(n, l.begun) {
 			return
 		}
 		dir.listing = l
@@ -182,7 +183,7 @@ func (d *directories) Seen(n Name, e Entry, asked time.Time) {
 	parent, base := n.Split()
 	e.Expires = asked.Add(d.ttl)
 	d.change(parent, func(dir *directory) {
-		if r, found := dir.records[base]; found && (r.pinned || r.at.After(asked)) {
+		if r, found := dir.records[base]; found && (r.pinned || r.at.After(asked)) || d.gone.since(parent, asked) {
 			return
 		}
 		dir.records[base] = record{Entry: e, at: asked}
@@ -244,10 +245,11 @@ func (d *directories) Created(n Name) {
 }
 
 // Forget drops what is known of n and the listing that holds it, so that the
-// next question goes to the bucket.
+// next question goes to the bucket; answers that are under way are not kept.
 func (d *directories) Forget(n Name) {
 	parent, base := n.Split()
 	d.change(parent, func(dir *directory) {
+		d.gone.note(parent, false)
 		dir.listing = nil
 		if !dir.records[base].pinned {
 			delete(dir.records, base)
@@ -255,15 +257,24 @@ func (d *directories) Forget(n Name) {
 	})
 }
 
-// ForgetTree drops all that is known of the directories n and below.
+// ForgetTree is Forget for all that is in n and below.
 func (d *directories) ForgetTree(n Name) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.gone.note(n, true)
 	for _, name := range d.known.Keys() {
 		if name.In(n) {
 			d.dropLocked(name)
 		}
 	}
+}
+
+// Forgotten returns how often something was forgotten: a question asked since
+// another count may have another answer.
+func (d *directories) Forgotten() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.gone.count
 }
 
 // Bytes returns what is remembered takes, about.

@@ -245,6 +245,38 @@ func TestForgetAsksAgain(t *testing.T) {
 	}
 }
 
+func TestAnswerAskedForBeforeSomethingWasForgottenIsNotKept(t *testing.T) {
+	for name, forget := range map[string]func(*directories){
+		"name":                    func(d *directories) { d.Forget("d/a") },
+		"tree":                    func(d *directories) { d.ForgetTree("d") },
+		"tree above":              func(d *directories) { d.ForgetTree("") },
+		"name, long ago by count": func(d *directories) { d.Forget("d/a"); forgetOthers(d) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newTestDirectories()
+				asked, l := time.Now(), listingNow("b")
+				time.Sleep(1)
+				forget(d)
+				d.Learn("d", l)
+				checkLookup(t, d, "b", "?")
+				d.Seen("d/a", fileEntry("a"), asked)
+				checkLookup(t, d, "a", "?")
+				d.Seen("d/a", fileEntry("a"), time.Now())
+				checkLookup(t, d, "a", "file")
+				d.Learn("d", listingNow("a", "b"))
+				checkList(t, d, "a", "b")
+			})
+		})
+	}
+}
+
+func forgetOthers(d *directories) {
+	for i := range 2 * forgottenKept {
+		d.Forget(Name(fmt.Sprintf("elsewhere/%d", i)))
+	}
+}
+
 func TestDirectoriesKeepTheirBound(t *testing.T) {
 	d := newDirectories("bucket", "", testTTL, 60*recordCost)
 	d.Pin("first/pinned")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -202,10 +203,12 @@ func (c *Cache) noteMarker(n Name, l *listing) {
 	}
 }
 
-// shared runs f once for all who ask for the same key at the same time, on the
-// mount's context; a caller's wait ends with its own.
-func (c *Cache) shared(ctx context.Context, key string, f func(context.Context) (any, error)) (any, error) {
-	ch := c.flights.DoChan(key, func() (any, error) { return f(c.ctx) })
+// shared runs f once for all who ask the same question at the same time, on the
+// mount's context; a caller's wait ends with its own. Who asks after something
+// was forgotten gets no answer that was asked for before.
+func (c *Cache) shared(ctx context.Context, question string, f func(context.Context) (any, error)) (any, error) {
+	question = strconv.Itoa(c.dirs.Forgotten()) + "\x00" + question
+	ch := c.flights.DoChan(question, func() (any, error) { return f(c.ctx) })
 	select {
 	case r := <-ch:
 		return r.Val, r.Err
