@@ -69,7 +69,7 @@ func (s *Staged) aheadLocked() {
 		a.stopped = true
 		return
 	}
-	for a.inFlight < uploadsInFlight {
+	for a.inFlight < s.c.uploads.Allowed() {
 		n := len(a.parts) + 1
 		size := partSizeOf(n, s.c.partSize)
 		if size > maxBuffered || n > maxParts || s.wholeLocked() < a.end+2*size { // stays one behind the writer
@@ -142,6 +142,10 @@ func (s *Staged) beginAheadLocked() {
 func (s *Staged) sendEarly(a *ahead, e *earlyPart) {
 	defer a.work.Done()
 	e.err = s.c.safely("an early part", func() error {
+		if err := s.c.uploads.acquire(a.ctx); err != nil {
+			return err
+		}
+		defer s.c.uploads.done(e.size)
 		view := s.view()
 		body, free, err := s.c.buffer(a.ctx, &view, e.off, e.size)
 		if err != nil {

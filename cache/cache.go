@@ -96,6 +96,7 @@ type Cache struct {
 	sending      *semaphore.Weighted // bytes of bodies in flight
 	sendingLimit int64
 	inFlight     atomic.Int64 // of these
+	uploads      *pace        // of parts
 
 	commits sync.WaitGroup // running uploads
 	retries sync.WaitGroup // what goes on behind: uploads, removals
@@ -123,6 +124,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		sends:     newSends(cmp.Or(o.LateTime, defaultLateTime)),
 		turns:     semaphore.NewWeighted(uploadsBehind),
 		queue:     newQueue(queueLimit()),
+		uploads:   newPace(uploadsInFlight, uploadsMost),
 	}
 	c.client.OnUnanswered(c.sends.unanswered)
 	if !o.ReadOnly {
@@ -140,6 +142,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 	c.edited, _ = lru.New[remote.Path, struct{}](editedLimit)                                          // fails only for a size below 1
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.divide(max(cmp.Or(o.Memory, defaultMemory), minMemory))
+	c.client.OnBusy(c.busy)
 	if c.stage != nil {
 		c.recover(o.RecoverOpen)
 	}
@@ -180,6 +183,16 @@ func (c *Cache) divide(memory int64) {
 	c.fetch = NewFetcher(c.ctx, FetcherOptions{Client: c.client, Blocks: c.blocks, Tier: c.tier, Logger: c.log})
 	c.sendingLimit = memory * 3 / 8
 	c.sending = semaphore.NewWeighted(c.sendingLimit)
+}
+
+// busy has fewer requests of a kind that was refused run at once.
+func (c *Cache) busy(op string) {
+	switch op {
+	case "GET":
+		c.fetch.pace.busy()
+	case "PUT", "PUT PART":
+		c.uploads.busy()
+	}
 }
 
 func (c *Cache) path(key string) remote.Path { return remote.Path{Bucket: c.bucket, Key: key} }

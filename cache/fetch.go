@@ -40,7 +40,14 @@ type fetch struct {
 
 // run returns when every block is ready or has failed.
 func (t *fetch) run(ctx context.Context) {
-	rest, err := t.fill(ctx, t.fromTier(ctx, t.blocks))
+	wanted := t.fromTier(ctx, t.blocks)
+	var rest []*block
+	var err error
+	if len(wanted) > 0 {
+		t.fetcher.pace.begin()
+		rest, err = t.fill(ctx, wanted)
+		t.fetcher.pace.done(sizeOf(wanted) - sizeOf(rest))
+	}
 	t.fetcher.blocks.failed(rest, err)
 	t.fetcher.blocks.ended(t)
 	t.cancel(nil)
@@ -48,9 +55,6 @@ func (t *fetch) run(ctx context.Context) {
 
 // fill returns the blocks that it could not fill, and why.
 func (t *fetch) fill(ctx context.Context, rest []*block) ([]*block, error) {
-	if len(rest) == 0 {
-		return nil, nil
-	}
 	for try := 1; ; try++ {
 		v := t.fetcher.blocks.version(t.content)
 		n, err := t.get(ctx, v, rest, try)
@@ -70,10 +74,21 @@ func (t *fetch) fill(ctx context.Context, rest []*block) ([]*block, error) {
 		}
 		t.fetcher.log.Debug("fetch again", slog.String("path", v.Path.String()),
 			slog.Int64("offset", rest[0].index*blockSize), slog.Int("try", try), slog.Any("error", err))
+		if errors.Is(err, errStalled) {
+			t.fetcher.pace.busy()
+		}
 		if try > 0 { // a request that brought blocks is continued at once
 			pause(ctx, firstPause<<(try-1))
 		}
 	}
+}
+
+func sizeOf(blocks []*block) int64 {
+	var n int64
+	for _, k := range blocks {
+		n += int64(len(k.data))
+	}
+	return n
 }
 
 // get sends one request for all of rest and returns how many blocks it filled.

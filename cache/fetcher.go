@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -26,7 +27,7 @@ type FetcherOptions struct {
 	Blocks   *Blocks        // where fetched bytes go; must be set
 	Tier     *Tier          // where they are looked for first, and stored; nil: nowhere
 	Window   int64          // bytes one Reader may be ahead; 0: 64 MiB; never more than half of the limit of Blocks
-	Parallel int            // requests under way at which no more are sent ahead of reads; 0: 32
+	Parallel int            // requests under way at which no more are sent ahead of reads, at first; 0: 32
 	Logger   *slog.Logger   // default: discards
 }
 
@@ -39,6 +40,7 @@ type Fetcher struct {
 	tier     *Tier
 	window   int64
 	parallel int
+	pace     *pace
 	log      *slog.Logger
 	ctx      context.Context // the mount's: fetches outlive the reads that start them
 	cancel   context.CancelCauseFunc
@@ -58,16 +60,14 @@ func NewFetcher(ctx context.Context, o FetcherOptions) *Fetcher {
 		blocks:   o.Blocks,
 		tier:     o.Tier,
 		window:   o.Window,
-		parallel: o.Parallel,
+		parallel: cmp.Or(o.Parallel, defaultParallel),
 		log:      o.Logger,
 		active:   map[*Reader]time.Time{},
 	}
 	if f.window == 0 {
 		f.window = defaultWindow
 	}
-	if f.parallel == 0 {
-		f.parallel = defaultParallel
-	}
+	f.pace = newPace(f.parallel, max(f.parallel, downloadsMost))
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
@@ -108,7 +108,7 @@ func (f *Fetcher) Reader(v Version) *Reader {
 func (f *Fetcher) Ahead(v Version) {
 	r := f.Reader(v)
 	defer r.Close()
-	d := &demand{content: r.content, first: 0, last: -1, ahead: []span{{0, v.Size}}, parallel: f.parallel}
+	d := &demand{content: r.content, first: 0, last: -1, ahead: []span{{0, v.Size}}, parallel: f.pace.Allowed()}
 	if f.blocks.acquire(f.ctx, d) != nil {
 		return
 	}

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
@@ -181,18 +182,18 @@ func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot
 	sent := make([]remote.Part, len(parts))
 	snap.s.progress.reset()
 	g, partCtx := errgroup.WithContext(ctx)
-	g.SetLimit(uploadsInFlight)
 	for i, part := range parts {
-		if partCtx.Err() != nil {
-			break
+		if err := c.uploads.acquire(partCtx); err != nil {
+			break // g knows it, or ctx
 		}
 		g.Go(func() error {
+			defer c.uploads.done(part.size)
 			var err error
 			sent[i], err = c.sendPart(partCtx, up, snap, part, have)
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
+	if err := cmp.Or(g.Wait(), context.Cause(ctx)); err != nil {
 		return remote.Object{}, err
 	}
 	if err := c.checkBase(ctx, snap); err != nil {

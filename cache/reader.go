@@ -82,7 +82,7 @@ func (r *Reader) acquire(ctx context.Context, read span) ([]*block, *stream, err
 		first:    read.low / blockSize,
 		last:     (read.high - 1) / blockSize,
 		ahead:    ahead,
-		parallel: r.fetcher.parallel,
+		parallel: r.fetcher.pace.Allowed(),
 	}
 	if err := r.fetcher.blocks.acquire(ctx, d); err != nil {
 		return nil, nil, err

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// uploadsInFlight is how many parts of one file are on their way at once.
+	// uploadsInFlight is how many parts are on their way at once, at first.
 	uploadsInFlight = 8
 
 	// maxBuffered is the largest part that is read into memory before it is

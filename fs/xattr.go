@@ -34,11 +34,12 @@ func (n *node) describe(ctx context.Context) (cache.Name, cache.Entry, syscall.E
 	return name, e, n.m.report("getxattr", err)
 }
 
-// Getxattr implements fs.NodeGetxattrer. Attributes of other classes than
-// user. do not exist, which needs no request.
+// Getxattr implements fs.NodeGetxattrer. Other classes than user. are not
+// supported, which needs no request; told so once, ls(1) asks for them for no
+// other file of the mount.
 func (n *node) Getxattr(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
 	if !strings.HasPrefix(attr, userPrefix) {
-		return 0, syscall.ENODATA
+		return 0, syscall.EOPNOTSUPP
 	}
 	if attr == aclAttr {
 		return n.getACL(ctx, dest)
@@ -108,6 +109,9 @@ func (n *node) Setxattr(ctx context.Context, attr string, data []byte, flags uin
 
 // Removexattr implements fs.NodeRemovexattrer.
 func (n *node) Removexattr(ctx context.Context, attr string) syscall.Errno {
+	if !strings.HasPrefix(attr, userPrefix) {
+		return syscall.EOPNOTSUPP
+	}
 	if attr == aclAttr {
 		return n.setACL(ctx, remote.Private)
 	}

@@ -74,6 +74,9 @@ func (c *Client) do(ctx context.Context, k *call) error {
 		if e == nil {
 			return nil
 		}
+		if c.busy != nil && e.isBusy() {
+			c.busy(k.op)
+		}
 		if ctx.Err() != nil {
 			return &Error{Op: k.op, Path: k.path, Err: ended(ctx)}
 		}

@@ -23,6 +23,7 @@ type Client struct {
 	skew      atomic.Pointer[time.Duration]
 
 	unanswered func(Path, time.Time) // nil: none; see OnUnanswered
+	busy       func(op string)       // nil: none; see OnBusy
 }
 
 // limits are the timeouts of Options, none of them zero.
