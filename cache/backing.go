@@ -45,6 +45,9 @@ const editedLimit = 1 << 12
 // far as that is remembered.
 func (c *Cache) NoBacking(p remote.Path) { c.edited.Add(p, struct{}{}) }
 
+// HasNoBacking reports whether NoBacking is remembered of p.
+func (c *Cache) HasNoBacking(p remote.Path) bool { return c.edited.Contains(p) }
+
 // lend gives the file to a Backing, if it is still sealed and has none.
 func (f *tierFile) lend(t *Tier) bool {
 	f.mu.Lock()

@@ -45,9 +45,11 @@ func (c *Cache) Mkdir(ctx context.Context, n Name, a Attr) error {
 
 // storeBehind stages what n is to be, under the name staged.
 func (c *Cache) storeBehind(ctx context.Context, n, staged Name, body []byte, a Attr) error {
-	if err := c.checkParents(n); err != nil {
+	release, err := c.ClaimName(ctx, n)
+	if err != nil {
 		return err
 	}
+	defer release()
 	s, err := c.OpenStaged(staged, StageOptions{Attr: a})
 	if err != nil {
 		return err

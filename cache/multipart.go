@@ -2,7 +2,6 @@ package cache
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
@@ -182,18 +181,18 @@ func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot
 	sent := make([]remote.Part, len(parts))
 	snap.s.progress.reset()
 	g, partCtx := errgroup.WithContext(ctx)
+	g.SetLimit(uploadsMost)
 	for i, part := range parts {
-		if err := c.uploads.acquire(partCtx); err != nil {
-			break // g knows it, or ctx
+		if partCtx.Err() != nil {
+			break
 		}
 		g.Go(func() error {
-			defer c.uploads.done(part.size)
 			var err error
 			sent[i], err = c.sendPart(partCtx, up, snap, part, have)
 			return err
 		})
 	}
-	if err := cmp.Or(g.Wait(), context.Cause(ctx)); err != nil {
+	if err := g.Wait(); err != nil {
 		return remote.Object{}, err
 	}
 	if err := c.checkBase(ctx, snap); err != nil {
@@ -219,6 +218,10 @@ func (c *Cache) sendPart(ctx context.Context, up *remote.Upload, snap *snapshot,
 		}
 		have = recordedPart{}
 	}
+	if err := c.uploads.acquire(ctx); err != nil {
+		return remote.Part{}, err
+	}
+	defer c.uploads.done(p.size)
 	if p.size > maxBuffered {
 		sent, err := up.Part(ctx, p.number, io.NewSectionReader(snap, p.off, p.size), p.size)
 		return partSent(up, snap.s, sent, err)

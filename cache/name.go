@@ -86,7 +86,7 @@ func (c *Cache) claimName(ctx context.Context, n Name, keys ...string) (release 
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkParents(n); err != nil {
+	if err := c.checkPlace(ctx, n); err != nil {
 		release()
 		return nil, err
 	}
@@ -102,12 +102,35 @@ func (c *Cache) claimMoving(ctx context.Context, names []Name, keys ...string) (
 		return nil, err
 	}
 	for _, n := range names {
-		if err := c.checkParents(n); err != nil {
+		if err := c.checkPlace(ctx, n); err != nil {
 			release()
 			return nil, err
 		}
 	}
 	return release, nil
+}
+
+// ClaimName keeps the directories above n from being renamed until it is
+// released. ErrMoved as for claimName.
+func (c *Cache) ClaimName(ctx context.Context, n Name) (release func(), err error) {
+	return c.claimMoving(ctx, []Name{n}, c.keyOf(n))
+}
+
+type stillNamed struct{}
+
+// WhileNamed returns a context for changes of names that were read off a tree:
+// where still reports false once no directory can be renamed around them any
+// more, they end with ErrMoved, and nothing has changed.
+func WhileNamed(ctx context.Context, still func() bool) context.Context {
+	return context.WithValue(ctx, stillNamed{}, still)
+}
+
+// checkPlace is ErrMoved where n is no place to write to (any more).
+func (c *Cache) checkPlace(ctx context.Context, n Name) error {
+	if still, ok := ctx.Value(stillNamed{}).(func() bool); ok && !still() {
+		return fmt.Errorf("%q: %w", n, ErrMoved)
+	}
+	return c.checkParents(n)
 }
 
 // checkParents is ErrMoved when a directory above n is known not to exist.

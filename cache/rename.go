@@ -83,7 +83,7 @@ func (c *Cache) claimNames(ctx context.Context, from, to Name, keys ...string) (
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkParents(to); err != nil {
+	if err := c.checkPlace(ctx, to); err != nil {
 		release()
 		return nil, err
 	}

@@ -88,6 +88,11 @@ func (s *settings) setRecover(v string) error {
 	return oneOf(v, "keep", "upload")
 }
 
+func (s *settings) setKernelWrites(v string) error {
+	s.cache.KernelWrites = v == "auto"
+	return oneOf(v, "auto", "off")
+}
+
 func (s *settings) setDrainTime(v string) error {
 	d, err := parseTime(v)
 	s.drainTime = max(d, always)

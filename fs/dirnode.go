@@ -140,16 +140,22 @@ func (d *dirNode) Mkdir(ctx context.Context, base string, mode uint32, out *fuse
 	owner := ownerOf(ctx)
 	ctx, done := d.m.operation(ctx)
 	defer done()
-	if errno := d.checkAbsent(ctx, base); errno != 0 {
-		return nil, errno
-	}
 	attr := d.inherit(newAttr(syscall.S_IFDIR|mode&0o7777, owner))
 	return d.make(ctx, base, out, func(ctx context.Context, n cache.Name) error { return d.m.cache.Mkdir(ctx, n, attr) })
 }
 
-// make lets store make a child, and gives the kernel its node.
+// make lets store make a child that is not there yet, and gives the kernel its
+// node.
 func (d *dirNode) make(ctx context.Context, base string, out *fuse.EntryOut, store func(context.Context, cache.Name) error) (*fs.Inode, syscall.Errno) {
-	n, err := d.mutateChild(ctx, base, store)
+	n, err := d.mutateChild(ctx, base, func(ctx context.Context, n cache.Name) error {
+		switch e, err := d.m.cache.Stat(ctx, n); {
+		case err != nil:
+			return err
+		case e.Kind != cache.Absent:
+			return syscall.EEXIST
+		}
+		return store(ctx, n)
+	})
 	if err != nil {
 		return nil, d.m.report("create", err)
 	}
@@ -169,25 +175,17 @@ func (d *dirNode) mutateChild(ctx context.Context, base string, change func(cont
 		if n, errno = d.join(base); errno != 0 {
 			return errno
 		}
-		return d.m.mutate(ctx, func(ctx context.Context) error { return change(ctx, n) })
+		return d.m.mutate(ctx, func(ctx context.Context) error { return change(d.whileNamed(ctx, base, n), n) })
 	})
 	return n, err
 }
 
-// checkAbsent is EEXIST when a child that is to be made is there.
-func (d *dirNode) checkAbsent(ctx context.Context, base string) syscall.Errno {
-	n, errno := d.join(base)
-	if errno != 0 {
-		return errno
-	}
-	e, err := d.m.cache.Stat(ctx, n)
-	if err != nil {
-		return d.m.report("create", err)
-	}
-	if e.Kind != cache.Absent {
-		return syscall.EEXIST
-	}
-	return 0
+// whileNamed is for changes of child base that hold only while its name is n.
+func (d *dirNode) whileNamed(ctx context.Context, base string, n cache.Name) context.Context {
+	return cache.WhileNamed(ctx, func() bool {
+		now, errno := d.join(base)
+		return errno == 0 && now == n
+	})
 }
 
 // Rmdir implements fs.NodeRmdirer.
@@ -203,33 +201,8 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 	owner, asked := ownerOf(ctx), ctx
 	ctx, done := d.m.operation(ctx)
 	defer done()
-	n, errno := d.join(base)
-	if errno != 0 {
-		return nil, nil, 0, errno
-	}
-	if err := d.m.cache.CheckName(n); err != nil {
-		return nil, nil, 0, d.m.report("create", err)
-	}
-	e, err := d.m.cache.Stat(ctx, n)
-	if err != nil {
-		return nil, nil, 0, d.m.report("create", err)
-	}
-	if e, err = d.m.cache.Describe(ctx, n, e); err != nil {
-		return nil, nil, 0, d.m.report("create", err)
-	}
-	switch {
-	case e.Kind == cache.Dir:
-		return nil, nil, 0, syscall.EISDIR
-	case e.Kind == cache.File && flags&syscall.O_EXCL != 0:
-		return nil, nil, 0, syscall.EEXIST
-	case e.Kind == cache.File && typeOf(e) != syscall.S_IFREG:
-		return nil, nil, 0, syscall.ESTALE // new since the kernel looked: it looks once more
-	}
-	staged, err := d.m.cache.OpenStaged(n, cache.StageOptions{
-		Base:     e,
-		Truncate: flags&syscall.O_TRUNC != 0,
-		Attr:     d.inherit(newAttr(syscall.S_IFREG|mode&0o7777, owner)),
-	})
+	attr := d.inherit(newAttr(syscall.S_IFREG|mode&0o7777, owner))
+	staged, err := d.stage(ctx, base, flags, attr)
 	if err != nil {
 		return nil, nil, 0, d.m.report("create", err)
 	}
@@ -240,7 +213,7 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 	f.passLocked(flags) // nobody else has it yet
 	how := f.howLocked(asked, flags, false)
 	h := f.newHandle(flags)
-	e = staged.Entry()
+	e := staged.Entry()
 	f.entry = e
 	d.m.fill(e, &out.Attr)
 	out.SetEntryTimeout(timeout(e))
@@ -248,6 +221,43 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 	inode := d.NewInode(ctx, f, fs.StableAttr{Mode: syscall.S_IFREG})
 	f.used()
 	return inode, h, how, 0
+}
+
+// stage makes or opens a file for Create, where nobody renames a directory
+// around it.
+func (d *dirNode) stage(ctx context.Context, base string, flags uint32, attr cache.Attr) (staged *cache.Staged, err error) {
+	c := d.m.cache
+	err = whileMoving(func() error {
+		n, errno := d.join(base)
+		if errno != 0 {
+			return errno
+		}
+		if err := c.CheckName(n); err != nil {
+			return err
+		}
+		release, err := c.ClaimName(d.whileNamed(ctx, base, n), n)
+		if err != nil {
+			return err
+		}
+		defer release()
+		e, err := c.Stat(ctx, n)
+		if err == nil {
+			e, err = c.Describe(ctx, n, e)
+		}
+		switch {
+		case err != nil:
+			return err
+		case e.Kind == cache.Dir:
+			return syscall.EISDIR
+		case e.Kind == cache.File && flags&syscall.O_EXCL != 0:
+			return syscall.EEXIST
+		case e.Kind == cache.File && typeOf(e) != syscall.S_IFREG:
+			return syscall.ESTALE // new since the kernel looked: it looks once more
+		}
+		staged, err = c.OpenStaged(n, cache.StageOptions{Base: e, Truncate: flags&syscall.O_TRUNC != 0, Attr: attr})
+		return err
+	})
+	return staged, err
 }
 
 // Unlink implements fs.NodeUnlinker.
@@ -293,9 +303,6 @@ func (d *dirNode) Mknod(ctx context.Context, base string, mode, dev uint32, out 
 func (d *dirNode) store(ctx context.Context, base string, attr cache.Attr, body []byte, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	ctx, done := d.m.operation(ctx)
 	defer done()
-	if errno := d.checkAbsent(ctx, base); errno != 0 {
-		return nil, errno
-	}
 	attr = d.inherit(attr)
 	return d.make(ctx, base, out, func(ctx context.Context, n cache.Name) error { return d.m.cache.Store(ctx, n, body, attr) })
 }

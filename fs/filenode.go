@@ -49,6 +49,10 @@ func (f *fileNode) take(e cache.Entry) bool {
 	if f.handles > 0 && !f.isVersionLocked(e) {
 		return false
 	}
+	if f.backing != nil && f.backing.direct != nil && f.m.cache.HasNoBacking(e.Object.Path) {
+		f.partLocked() // now: who asked for that has had its one ESTALE
+		return false
+	}
 	if f.staged == nil {
 		f.entry = e
 	}
@@ -97,10 +101,18 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.gone || f.parted || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || !f.isVersionLocked(e) && !f.isUntoldLocked() {
+		if flags&syscall.O_ACCMODE == syscall.O_RDWR {
+			f.m.cache.NoBacking(e.Object.Path) // the kernel comes again, only once
+		}
 		return nil, 0, syscall.ESTALE
 	}
 	if f.backing != nil && flags&syscall.O_ACCMODE == syscall.O_RDWR {
-		return nil, 0, f.partLocked(n, e)
+		if errno := f.attachLocked(n, e, true, false); errno != 0 {
+			return nil, 0, errno
+		}
+		f.m.cache.NoBacking(e.Object.Path) // the new node would be parted from, too, and the caller see that
+		f.partLocked()
+		return nil, 0, syscall.ESTALE
 	}
 	keep := f.keepsPagesLocked(e, flags)
 	if errno := f.attachLocked(n, e, write, flags&syscall.O_TRUNC != 0); errno != 0 {
@@ -119,15 +131,10 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 
 // partLocked leaves the name to a new node, which shares the staged file. From
 // now on the kernel asks for its size: it does not hear of what the other writes.
-func (f *fileNode) partLocked(n cache.Name, e cache.Entry) syscall.Errno {
-	if errno := f.attachLocked(n, e, true, false); errno != 0 {
-		return errno
-	}
+func (f *fileNode) partLocked() {
 	f.parted = true
-	f.m.cache.NoBacking(e.Object.Path) // the new node would be parted from, too, and the caller see that
 	f.staged.Share()
 	f.m.notifier.add(func() { _ = f.NotifyContent(-1, 0) }) // its attributes; ENOENT where it knows none
-	return syscall.ESTALE
 }
 
 // keepsPagesLocked reports whether the pages that the kernel has are those of

@@ -24,35 +24,33 @@ func (d *dirNode) Rename(ctx context.Context, base string, newParent fs.InodeEmb
 	if !ok {
 		return syscall.EXDEV
 	}
-	from, errno := d.join(base)
-	if errno != 0 {
-		return errno
-	}
-	to, errno := target.join(newBase)
-	if errno != 0 {
-		return errno
-	}
-	e, errno := d.renameable(ctx, from, to, flags)
-	if errno != 0 {
-		return errno
-	}
-	if e.Kind == cache.Dir {
-		return d.renameDir(ctx, base, target, newBase)
-	}
-	f, old := d.fileAt(base), target.fileAt(newBase)
 	return d.m.report("rename", d.moveChild(ctx, base, target, newBase, func(ctx context.Context, from, to cache.Name) error {
-		moved, err := d.m.cache.Rename(ctx, from, to)
-		if err != nil {
+		e, err := d.renameable(ctx, from, to, flags)
+		switch {
+		case err != nil:
 			return err
+		case e.Kind == cache.Dir:
+			return d.renameDir(ctx, base, from, to)
+		default:
+			return d.renameFile(ctx, base, from, target.fileAt(newBase), to)
 		}
-		if old != nil {
-			old.unlinked()
-		}
-		if f != nil {
-			f.moved(moved)
-		}
-		return nil
 	}))
+}
+
+// renameFile renames child base, in the place of the node old, if there is one.
+func (d *dirNode) renameFile(ctx context.Context, base string, from cache.Name, old *fileNode, to cache.Name) error {
+	f := d.fileAt(base)
+	moved, err := d.m.cache.Rename(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		old.unlinked()
+	}
+	if f != nil {
+		f.moved(moved)
+	}
+	return nil
 }
 
 // moveChild is mutateChild for a child and the place it goes to.
@@ -67,25 +65,32 @@ func (d *dirNode) moveChild(ctx context.Context, base string, target *dirNode, n
 		if errno != 0 {
 			return errno
 		}
-		return d.m.mutate(ctx, func(ctx context.Context) error { return move(ctx, from, to) })
+		return d.m.mutate(ctx, func(ctx context.Context) error {
+			ctx = cache.WhileNamed(ctx, func() bool {
+				nowFrom, errno := d.join(base)
+				nowTo, errnoTo := target.join(newBase)
+				return errno == 0 && errnoTo == 0 && nowFrom == from && nowTo == to
+			})
+			return move(ctx, from, to)
+		})
 	})
 }
 
 // renameable returns what is to be renamed, or why it cannot be.
-func (d *dirNode) renameable(ctx context.Context, from, to cache.Name, flags uint32) (cache.Entry, syscall.Errno) {
+func (d *dirNode) renameable(ctx context.Context, from, to cache.Name, flags uint32) (cache.Entry, error) {
 	e, err := d.m.cache.Stat(ctx, from)
 	if err != nil {
-		return e, d.m.report("rename", err)
+		return e, err
 	}
 	old, err := d.m.cache.Stat(ctx, to)
 	if err != nil {
-		return e, d.m.report("rename", err)
+		return e, err
 	}
 	switch {
 	case e.Kind == cache.Absent:
 		return e, syscall.ENOENT
 	case old.Kind == cache.Absent:
-		return e, 0
+		return e, nil
 	case flags&unix.RENAME_NOREPLACE != 0:
 		return e, syscall.EEXIST
 	case e.Kind == cache.Dir && old.Kind == cache.File:
@@ -93,21 +98,19 @@ func (d *dirNode) renameable(ctx context.Context, from, to cache.Name, flags uin
 	case e.Kind == cache.File && old.Kind == cache.Dir:
 		return e, syscall.EISDIR
 	default:
-		return e, 0
+		return e, nil
 	}
 }
 
-func (d *dirNode) renameDir(ctx context.Context, base string, target *dirNode, newBase string) syscall.Errno {
-	return d.m.report("rename", d.moveChild(ctx, base, target, newBase, func(ctx context.Context, from, to cache.Name) error {
-		if to.In(from) {
-			return syscall.EINVAL
-		}
-		moved, err := d.m.cache.RenameDir(ctx, from, to)
-		if child := d.GetChild(base); err == nil && child != nil {
-			tellMoved(child, string(from), moved)
-		}
-		return err
-	}))
+func (d *dirNode) renameDir(ctx context.Context, base string, from, to cache.Name) error {
+	if to.In(from) {
+		return syscall.EINVAL
+	}
+	moved, err := d.m.cache.RenameDir(ctx, from, to)
+	if child := d.GetChild(base); err == nil && child != nil {
+		tellMoved(child, string(from), moved)
+	}
+	return err
 }
 
 // tellMoved gives the nodes below a renamed directory the new identity of

@@ -24,6 +24,10 @@ type stress struct {
 	m       *mounted
 	mayGive []unix.Errno // any call, for the faults of the bucket
 
+	// mayConflict is what the close of an edited file may give besides: a rename
+	// over it failed, though one of its attempts had been carried out.
+	mayConflict []unix.Errno
+
 	mu       sync.Mutex // guards below
 	failed   bool
 	outcomes map[string]int // how often calls ended how
@@ -62,6 +66,7 @@ func TestProgramsAtOnce(t *testing.T) {
 			s := &stress{t: t, s: server, mayGive: c.mayGive, outcomes: map[string]int{}, own: map[string]ownFile{}}
 			options := []string{"--metadata-ttl=300ms"}
 			if c.mayGive != nil {
+				s.mayConflict = []unix.Errno{unix.ESTALE}
 				options = append(options, "--retry-time=1s")
 			}
 			s.m = server.mount(t, root(), options...)

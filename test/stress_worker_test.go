@@ -103,7 +103,7 @@ func (w *worker) openFile() {
 func (w *worker) closeFile() {
 	if f := w.anyOpen(); f != nil {
 		w.open = slices.DeleteFunc(w.open, func(o *file) bool { return o == f })
-		w.allow("close", f.close())
+		w.allow("close", f.close(), w.mayConflict...)
 	}
 }
 

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -74,18 +75,25 @@ func (m mappedSpan) remove() {
 }
 
 type mappedSink struct {
-	room []byte
+	room []byte // zeros, from n on
 	n    int
 }
 
 func (s *mappedSink) Write(p []byte) (int, error) {
-	n := copy(s.room[s.n:], p)
+	room := s.room[s.n:]
+	n := min(len(p), len(room))
 	s.n += n
+	if !allZeros(p[:n]) { // they are there already, and take no page
+		copy(room, p)
+	}
 	if n < len(p) {
 		return n, io.ErrShortWrite
 	}
 	return n, nil
 }
+
+// allZeros reports whether p is nothing else, by comparing it with itself.
+func allZeros(p []byte) bool { return len(p) == 0 || p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1]) }
 
 func (s *mappedSink) finish() (string, span, error) { return "", mappedSpan(s.room), nil }
 func (s *mappedSink) abandon()                      { mappedSpan(s.room).remove() }

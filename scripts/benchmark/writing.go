@@ -1,16 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
 	"ncloudfs/remote"
-	"ncloudfs/remote/emulator"
 )
 
 func writing() []*workload {
@@ -80,7 +79,7 @@ const (
 
 // send uploads an object in parts side by side.
 func send(ctx context.Context, c *remote.Client, key string, size int64) error {
-	content := emulator.NewPattern().Content(size, 1)
+	content := bytes.NewReader(make([]byte, sendPart)) // as dd sends
 	u, err := c.Begin(ctx, remote.Path{Bucket: bucket, Key: key}, remote.PutOptions{})
 	if err != nil {
 		return err
@@ -90,10 +89,8 @@ func send(ctx context.Context, c *remote.Client, key string, size int64) error {
 	g.SetLimit(senders)
 	for i := range parts {
 		g.Go(func() error {
-			off := int64(i) * sendPart
-			n := min(sendPart, size-off)
 			var err error
-			parts[i], err = u.Part(ctx, i+1, io.NewSectionReader(content, off, n), n)
+			parts[i], err = u.Part(ctx, i+1, content, min(sendPart, size-int64(i)*sendPart))
 			return err
 		})
 	}
