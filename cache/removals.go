@@ -122,6 +122,16 @@ func (c *Cache) hideNoted(n Name, o remote.Object, isOpen bool) {
 	}
 }
 
+// removeLeft has objects deleted behind, as far as they are still there, whose
+// names went with their directory.
+func (c *Cache) removeLeft(objects []remote.Object) {
+	for _, o := range objects {
+		c.appendLogged(Name(strings.TrimPrefix(o.Path.Key, c.prefix)), c.removalRecord(o))
+		c.removals.put(removal{object: o, since: time.Now(), isLate: true})
+	}
+	c.wakeRemovals()
+}
+
 func (c *Cache) removalRecord(o remote.Object) Record {
 	return Record{ID: removalID(o.Path), State: StateRemoved, At: time.Now(), Key: []byte(o.Path.Key),
 		Object: recordObject(o), Late: c.sends.late(o.Path.Key)}

@@ -293,6 +293,23 @@ func TestFailedRenameOfADirectoryChangesNothing(t *testing.T) {
 	}
 }
 
+func TestWhatARenameOfADirectoryLeavesIsDeletedLater(t *testing.T) {
+	m := mount(t, Options{})
+	m.fill("from/", 3)
+	m.checkKind("from/00000", File)
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpDeleteObjects, Count: 1, Effect: emulator.Refuse, Code: "AccessDenied"})
+	if _, err := m.RenameDir(t.Context(), "from", "to"); err != nil {
+		t.Fatal(err)
+	}
+	m.checkKind("from", Absent)
+	m.create("from", []byte("a file now"))
+	eventually(t, "what was left is deleted", func() bool {
+		page, err := m.other.ListPage(t.Context(), remote.ListOptions{Bucket: "bucket", Prefix: "from/"})
+		return err == nil && len(page.Objects) == 0
+	})
+	m.checkObject("from", []byte("a file now"))
+}
+
 func TestDirectoryIsNotRenamedOverAFullOne(t *testing.T) {
 	m := mount(t, Options{})
 	m.put("from/a", nil)

@@ -15,7 +15,7 @@ import (
 func kernelWrites(t *testing.T) (*store, *mounted) {
 	t.Helper()
 	s, _ := startEmulator(t, emulator.Options{})
-	m := s.mount(t, root(), "--log-level=debug")
+	m := s.mount(t, root(), "--kernel-writes=auto", "--log-level=debug")
 	if strings.Contains(m.log.String(), "by itself, which would be faster") {
 		require(t, "passthrough", false, "the kernel refuses to write by itself")
 	}
@@ -118,7 +118,7 @@ func TestKernelWritesSurviveACrash(t *testing.T) {
 	_, _ = f.pwrite("afterwards", 100) // which the kernel lets happen
 	p.end()
 	m.ncloudfs(t, 0, "umount", m.path)
-	again := s.mount(t, root(), "--stage-dir="+stage, "--recover=upload")
+	again := s.mount(t, root(), "--kernel-writes=auto", "--stage-dir="+stage, "--recover=upload")
 	again.ncloudfs(t, 0, "sync", again.path)
 	if got := s.content(t, "open"); len(got) != len(content) || got[200:] != content[200:] {
 		t.Errorf("%d bytes, want %d", len(got), len(content))
