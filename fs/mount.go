@@ -136,7 +136,6 @@ func (m *Mount) fuseOptions(o Options) *fuse.MountOptions {
 		MaxWrite:             maxWrite,
 		MaxReadAhead:         maxWrite,
 		MaxBackground:        maxBackground,
-		IgnoreSecurityLabels: true, // asked for at every write, and never kept
 		DisableSplice:        true, // of no use for bytes in memory, and costs half the CPU time
 		DirectMountStrict:    os.Geteuid() == 0,
 		Debug:                o.Debug,
