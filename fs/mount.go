@@ -130,18 +130,18 @@ func (m *Mount) serve(o Options) error {
 
 func (m *Mount) fuseOptions(o Options) *fuse.MountOptions {
 	options := &fuse.MountOptions{
-		FsName:               o.Source,
-		Name:                 "ncloudfs",
-		AllowOther:           o.AllowOther,
-		MaxWrite:             maxWrite,
-		MaxReadAhead:         maxWrite,
-		MaxBackground:        maxBackground,
-		DisableSplice:        true, // of no use for bytes in memory, and costs half the CPU time
-		DirectMountStrict:    os.Geteuid() == 0,
-		Debug:                o.Debug,
-		Logger:               slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
-		PanicHandler:         m.panicked,
-		ExtraCapabilities:    fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_READDIRPLUS_AUTO,
+		FsName:            o.Source,
+		Name:              "ncloudfs",
+		AllowOther:        o.AllowOther,
+		MaxWrite:          maxWrite,
+		MaxReadAhead:      maxWrite,
+		MaxBackground:     maxBackground,
+		DisableSplice:     true, // of no use for bytes in memory, and costs half the CPU time
+		DirectMountStrict: os.Geteuid() == 0,
+		Debug:             o.Debug,
+		Logger:            slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
+		PanicHandler:      m.panicked,
+		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_READDIRPLUS_AUTO,
 	}
 	switch {
 	case o.ReadOnly && options.DirectMountStrict:
