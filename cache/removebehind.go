@@ -41,7 +41,9 @@ func (c *Cache) removeBehind() {
 				}
 				c.log.Error("removed files are still in the bucket; it will be tried again", "err", err)
 			}
-			_, next = c.removals.due(time.Now())
+			if batch, next = c.removals.due(time.Now()); len(batch) > 0 {
+				next = time.Now() // those that have become due meanwhile
+			}
 		}
 		timer = nil
 		if !next.IsZero() {
