@@ -197,13 +197,23 @@ func (c *Cache) finish(snap *snapshot, o remote.Object) {
 	if !hasName {
 		return
 	}
-	if isMarker(snap.name) {
-		c.dirs.Changed(snap.name.dir(), Entry{Kind: Dir})
-	} else {
-		c.dirs.Changed(snap.name, Entry{Kind: File, Object: o})
-	}
+	snap.s.shows(snap.name, o)
 	if doubt.exists() {
 		c.watchBehind(snap.s, o, doubt)
+	}
+}
+
+// shows has the mount show o under name, unless the file was renamed or removed
+// a moment ago: in write-back mode neither waits for a commit.
+func (s *Staged) shows(name Name, o remote.Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.name != name || s.unlinked:
+	case isMarker(name):
+		s.c.dirs.Changed(name.dir(), Entry{Kind: Dir})
+	default:
+		s.c.dirs.Changed(name, Entry{Kind: File, Object: o})
 	}
 }
 

@@ -102,6 +102,7 @@ func (c *Cache) hideStaged(n Name, s *Staged, isOpen bool) {
 	view := s.view()
 	c.dirs.PinAbsent(shownName(n)) // before it leaves the stage: it is not to be seen in between
 	group := s.detach()
+	c.dirs.PinAbsent(shownName(n)) // again: a commit may just have shown it
 	c.stage.drop(s.nameNow(), s)
 	o := s.removable()
 	hasObject := o.Path.Key != ""
