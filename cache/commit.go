@@ -408,10 +408,11 @@ func (s *Staged) committedElsewhereLocked(snap *snapshot, o remote.Object) {
 	s.committed = max(s.committed, snap.changes)
 	s.forgetUploadLocked()
 	s.setBaseLocked(o)
-	group := []Record{s.c.removalRecord(o)}
+	removal := s.c.removalRecord(o, snap.late...)
+	group := []Record{removal}
 	if s.dataChanges <= s.committed {
 		group = append(group, s.renamedRecordLocked(true))
 	}
 	s.savedSeq = s.c.appendOrdered(s.name, group...)
-	s.c.hideNoted(snap.name, o, false)
+	s.c.hideNoted(snap.name, o, removal.Late, false)
 }

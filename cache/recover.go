@@ -218,7 +218,7 @@ func (c *Cache) takeUpRemoval(r Record) {
 	o := r.Object.object(c.bucket)
 	o.Path = c.path(string(r.Key))
 	c.recallRemoval(r)
-	c.removals.put(removal{object: o, since: r.At, isLate: true, due: r.At})
+	c.removals.put(removal{object: o, since: r.At, isLate: true, due: r.At, late: r.Late})
 	c.dirs.PinAbsent(shownName(c.nameOf(r.Key)))
 	c.wakeRemovals()
 }

@@ -27,6 +27,7 @@ type removal struct {
 	since   time.Time     // of the removal of its name
 	isOpen  bool          // handles read it: it waits for the last close
 	isLate  bool          // the object is looked at before it is deleted
+	late    []remote.ETag // older versions of ours, which may be there instead
 	again   doubt         // deleted, and to be looked at when this ends
 	failure error         // of the last try
 	wait    time.Duration // before the next
@@ -100,13 +101,15 @@ func (c *Cache) wakeRemovals() {
 // or behind.
 func (c *Cache) hideObject(n Name, o remote.Object, isOpen bool) {
 	o.Path = c.path(c.keyOf(n))
-	c.appendLogged(n, c.removalRecord(o))
-	c.hideNoted(n, o, isOpen)
+	r := c.removalRecord(o)
+	c.appendLogged(n, r)
+	c.hideNoted(n, o, r.Late, isOpen)
 }
 
-// hideNoted is hideObject for a removal that stands in the journal already.
-func (c *Cache) hideNoted(n Name, o remote.Object, isOpen bool) {
-	c.removals.put(removal{object: o, since: time.Now(), isOpen: isOpen})
+// hideNoted is hideObject for a removal that stands in the journal already; late
+// are versions of ours that came before.
+func (c *Cache) hideNoted(n Name, o remote.Object, late []remote.ETag, isOpen bool) {
+	c.removals.put(removal{object: o, since: time.Now(), isOpen: isOpen, late: late})
 	step("hidden")
 	c.known.Forget(o.Path.Key)
 	shown := n
@@ -132,9 +135,9 @@ func (c *Cache) removeLeft(objects []remote.Object) {
 	c.wakeRemovals()
 }
 
-func (c *Cache) removalRecord(o remote.Object) Record {
+func (c *Cache) removalRecord(o remote.Object, late ...remote.ETag) Record {
 	return Record{ID: removalID(o.Path), State: StateRemoved, At: time.Now(), Key: []byte(o.Path.Key),
-		Object: recordObject(o), Late: c.sends.late(o.Path.Key)}
+		Object: recordObject(o), Late: append(late, c.sends.late(o.Path.Key)...)}
 }
 
 // removalID names a removal in the journal; no data file is called so.

@@ -104,11 +104,11 @@ func (c *Cache) hideStaged(n Name, s *Staged, isOpen bool) {
 	group := s.detach()
 	c.dirs.PinAbsent(shownName(n)) // again: a commit may just have shown it
 	c.stage.drop(s.nameNow(), s)
-	o := s.removable()
+	o, late := s.removable(), s.late()
 	hasObject := o.Path.Key != ""
 	if hasObject {
 		o.Path = c.path(c.keyOf(n))
-		group = append(group, c.removalRecord(o)) // in one with what ends the file: else a crash shows an older version
+		group = append(group, c.removalRecord(o, late...)) // in one with what ends the file: else a crash shows an older version
 	}
 	if len(group) > 0 {
 		c.appendOrdered(n, group...)
@@ -117,7 +117,7 @@ func (c *Cache) hideStaged(n Name, s *Staged, isOpen bool) {
 		c.dropPin(n)
 		return
 	}
-	c.hideNoted(n, o, isOpen && view.usesBase() && view.base.Path == o.Path)
+	c.hideNoted(n, o, late, isOpen && view.usesBase() && view.base.Path == o.Path)
 }
 
 // dropPin ends PinAbsent of a name that the bucket has no object of, unless an

@@ -179,7 +179,7 @@ func (c *Cache) checkRemoval(ctx context.Context, r *removal) error {
 		return nil
 	case r.again.exists():
 		return remote.ErrChanged
-	case r.object.ETag == "" || slices.Contains(c.sends.late(r.object.Path.Key), now.ETag):
+	case r.object.ETag == "" || slices.Contains(c.sends.late(r.object.Path.Key), now.ETag) || slices.Contains(r.late, now.ETag):
 		return nil
 	case now.ETag == r.object.ETag && now.ModTime.Sub(r.object.ModTime).Abs() <= dateSlack:
 		return nil

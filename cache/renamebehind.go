@@ -152,6 +152,7 @@ func (s *Staged) renameBehind(from, to Name, replaced remote.Object, mayExist bo
 	if removed := c.removals.version(old.Path); !hasOld && removed.Path.Key != "" {
 		hasOld, old = true, removed // what the file has taken the place of
 	}
+	late := s.lateLocked()
 	dataSafe := s.dataChanges <= max(s.saved, s.committed)
 	s.object, s.replacing = remote.Object{}, replaced
 	s.name, s.movingTo, s.wasSent, s.made, s.older = to, "", mayExist, nil, older
@@ -164,12 +165,12 @@ func (s *Staged) renameBehind(from, to Name, replaced remote.Object, mayExist bo
 	c.stage.setBase(s, s.base.Path.Key, c.keyOf(to))
 	group = append(group, s.renamedRecordLocked(dataSafe))
 	if hasOld {
-		group = append(group, c.removalRecord(old))
+		group = append(group, c.removalRecord(old, late...))
 	}
 	s.savedSeq = c.appendOrdered(to, group...)
 	step("renamed")
 	if hasOld {
-		c.hideNoted(from, old, false)
+		c.hideNoted(from, old, late, false)
 	} else {
 		c.removed(from)
 	}
