@@ -19,7 +19,7 @@ type Backing struct {
 // another node has it: what one writes is not for the other. A complete version
 // is sealed soon. The caller must Close it.
 func (c *Cache) Backing(o remote.Object) *Backing {
-	if c.tier == nil || o.Size < sealSize || c.edited.Contains(o.Path) {
+	if c.tier == nil || o.Size < sealSize || c.HasNoBacking(o.Path) {
 		return nil
 	}
 	f := c.tier.open(versionOf(o))

@@ -37,7 +37,7 @@ func (s *Staged) BeginDirect() (fd int, ok bool) {
 	defer s.mu.Unlock()
 	const setID = 0o6000 // a write takes these bits away, and must be seen
 	if !s.c.direct || s.direct != nil || s.users != 1 || s.unlinked || isMarker(s.name) || s.size > 0 || s.baseEnd > 0 ||
-		s.c.edited.Contains(s.c.path(s.c.keyOf(s.name))) || s.promisedLocked() || s.saving > 0 || s.running != nil || len(s.mirrors) > 0 || s.attr.Mode&setID != 0 {
+		s.c.HasNoBacking(s.c.path(s.c.keyOf(s.name))) || s.promisedLocked() || s.saving > 0 || s.running != nil || len(s.mirrors) > 0 || s.attr.Mode&setID != 0 {
 		return -1, false
 	}
 	if !s.c.stage.ballast.take() {

@@ -23,19 +23,18 @@ const (
 // second, and half as many when the service says that it is busy, or does not
 // answer in time. Safe for concurrent use.
 type pace struct {
-	least, most int
+	most int
 
 	mu      sync.Mutex // leaf
 	allowed int
 	active  int
 	waiting []chan struct{} // closed when it is their turn; in the order in which they came
 
-	epoch   paceEpoch
-	rate    float64 // bytes a second of the epoch before
-	before  int     // what was allowed before the last growth; 0: it did not grow in the epoch before
-	rest    int     // epochs until the next try
-	halved  time.Time
-	refused int // halvings so far
+	epoch  paceEpoch
+	rate   float64   // bytes a second of the epoch before
+	before int       // what was allowed before the last growth; 0: it did not grow in the epoch before
+	rest   int       // epochs until the next try
+	halved time.Time // the last time
 }
 
 // paceEpoch is what has ended since its beginning.
@@ -47,7 +46,7 @@ type paceEpoch struct {
 }
 
 func newPace(start, most int) *pace {
-	return &pace{least: paceLeast, most: most, allowed: start, epoch: paceEpoch{begun: time.Now()}}
+	return &pace{most: most, allowed: start}
 }
 
 // Allowed returns how many transfers may run at once.
@@ -142,8 +141,7 @@ func (p *pace) busy() {
 		return
 	}
 	p.halved = now
-	p.refused++
-	p.allowed, p.before, p.rest = max(p.allowed/2, p.least), 0, paceRest
+	p.allowed, p.before, p.rest = max(p.allowed/2, paceLeast), 0, paceRest
 	p.epoch = paceEpoch{begun: now}
 }
 

@@ -126,18 +126,20 @@ func (c *Cache) hideNoted(n Name, o remote.Object, late []remote.ETag, isOpen bo
 }
 
 // removeLeft has objects deleted behind, as far as they are still there, whose
-// names went with their directory.
-func (c *Cache) removeLeft(objects []remote.Object) {
-	for _, o := range objects {
-		c.appendLogged(Name(strings.TrimPrefix(o.Path.Key, c.prefix)), c.removalRecord(o))
-		c.removals.put(removal{object: o, since: time.Now(), isLate: true})
+// names went with directory dir.
+func (c *Cache) removeLeft(dir Name, objects []remote.Object) {
+	group := make([]Record, len(objects))
+	for i, o := range objects {
+		group[i] = c.removalRecord(o)
+		c.removals.put(removal{object: o, since: time.Now(), isLate: true, late: group[i].Late})
 	}
+	c.appendLogged(dir, group...)
 	c.wakeRemovals()
 }
 
 func (c *Cache) removalRecord(o remote.Object, late ...remote.ETag) Record {
 	return Record{ID: removalID(o.Path), State: StateRemoved, At: time.Now(), Key: []byte(o.Path.Key),
-		Object: recordObject(o), Late: append(late, c.sends.late(o.Path.Key)...)}
+		Object: recordObject(o), Late: slices.Concat(late, c.sends.late(o.Path.Key))}
 }
 
 // removalID names a removal in the journal; no data file is called so.

@@ -391,7 +391,7 @@ func (c *Cache) moveTree(ctx context.Context, from, to Name, keepMarker bool) (m
 	if err := c.deleteAll(ctx, keys); err != nil {
 		// Everything is at its new place, and that is where it is shown.
 		c.log.Error("a renamed directory left objects behind under its old name; deleting them will be tried again", "directory", string(from), "err", err)
-		c.removeLeft(objects)
+		c.removeLeft(from, objects)
 	}
 	return moved, nil
 }

@@ -175,17 +175,17 @@ func (d *dirNode) mutateChild(ctx context.Context, base string, change func(cont
 		if n, errno = d.join(base); errno != 0 {
 			return errno
 		}
-		return d.m.mutate(ctx, func(ctx context.Context) error { return change(d.whileNamed(ctx, base, n), n) })
+		return d.m.mutate(ctx, func(ctx context.Context) error {
+			return change(cache.WhileNamed(ctx, func() bool { return d.isNamed(base, n) }), n)
+		})
 	})
 	return n, err
 }
 
-// whileNamed is for changes of child base that hold only while its name is n.
-func (d *dirNode) whileNamed(ctx context.Context, base string, n cache.Name) context.Context {
-	return cache.WhileNamed(ctx, func() bool {
-		now, errno := d.join(base)
-		return errno == 0 && now == n
-	})
+// isNamed reports whether the name of child base is n.
+func (d *dirNode) isNamed(base string, n cache.Name) bool {
+	now, errno := d.join(base)
+	return errno == 0 && now == n
 }
 
 // Rmdir implements fs.NodeRmdirer.
@@ -235,7 +235,7 @@ func (d *dirNode) stage(ctx context.Context, base string, flags uint32, attr cac
 		if err := c.CheckName(n); err != nil {
 			return err
 		}
-		release, err := c.ClaimName(d.whileNamed(ctx, base, n), n)
+		release, err := c.ClaimName(cache.WhileNamed(ctx, func() bool { return d.isNamed(base, n) }), n)
 		if err != nil {
 			return err
 		}

@@ -66,12 +66,8 @@ func (d *dirNode) moveChild(ctx context.Context, base string, target *dirNode, n
 			return errno
 		}
 		return d.m.mutate(ctx, func(ctx context.Context) error {
-			ctx = cache.WhileNamed(ctx, func() bool {
-				nowFrom, errno := d.join(base)
-				nowTo, errnoTo := target.join(newBase)
-				return errno == 0 && errnoTo == 0 && nowFrom == from && nowTo == to
-			})
-			return move(ctx, from, to)
+			still := func() bool { return d.isNamed(base, from) && target.isNamed(newBase, to) }
+			return move(cache.WhileNamed(ctx, still), from, to)
 		})
 	})
 }
