@@ -34,7 +34,7 @@ func newSite(t testing.TB, options ...string) *site {
 	k := &site{stage: root().dir(t)}
 	k.options = append([]string{"--retry-time=3s", "--stage-dir=" + k.stage}, options...)
 	if !slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, "--late-time=") }) {
-		k.options = append(k.options, "--late-time=100ms")
+		k.options = append(k.options, "--late-time=1s")
 	}
 	k.s, k.server = startEmulator(t, emulator.Options{Record: true})
 	return k
