@@ -151,7 +151,8 @@ func (h *ledgerHandle) save(call string, do func() error) {
 	w.saving(h.f)
 	w.note()
 	err := do()
-	if w.mayFail && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EIO)) {
+	// The kernel answers EIO, too, where the daemon dies during the call.
+	if w.mayFail && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EIO) && !w.isKilled()) {
 		w.calls = append(w.calls, fmt.Sprintf("%s %s: %v", call, h.f.name, err))
 		w.saveFailed(h.f)
 		w.note()
