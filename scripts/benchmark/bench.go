@@ -48,7 +48,7 @@ func (b *bench) run(ctx context.Context) error {
 	return nil
 }
 
-// round measures every cell once, but for those that failed before.
+// round measures every cell once, but for those that failed before or were slow.
 func (b *bench) round(ctx context.Context, number int, r *results) error {
 	now, err := b.measureBase(ctx)
 	if err != nil {
@@ -57,7 +57,7 @@ func (b *bench) round(ctx context.Context, number int, r *results) error {
 	r.Bases = append(r.Bases, now)
 	for _, w := range b.workloads {
 		for _, contender := range b.contenders {
-			if !w.by(contender) || r.failed(w.name, contender) {
+			if !w.by(contender) || r.failed(w.name, contender) || r.isSlow(w.name, contender) {
 				continue
 			}
 			s := b.cell(ctx, w, contender)

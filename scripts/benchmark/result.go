@@ -79,6 +79,16 @@ func (r *results) failed(workload, contender string) bool {
 	return slices.ContainsFunc(r.of(workload, contender), func(s sample) bool { return s.Error != "" })
 }
 
+// slowTime is what a cell of another mount may take and be measured again: one
+// that takes minutes would make a run so long that nobody starts it.
+const slowTime = 20.0 // seconds
+
+// isSlow reports whether a cell of another mount has taken longer than slowTime.
+func (r *results) isSlow(workload, contender string) bool {
+	return (contender == s3fs || contender == rclone) &&
+		slices.ContainsFunc(r.of(workload, contender), func(s sample) bool { return s.Seconds+s.Stored > slowTime })
+}
+
 // base is what the goals of a workload are relative to, over all rounds.
 func (r *results) base(workload string) base {
 	var trip, sync []float64
