@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"hash/crc32"
@@ -153,7 +152,7 @@ func (s *Staged) sendEarly(a *ahead, e *earlyPart) {
 		}
 		defer free()
 		e.sum = crc32.Checksum(body, castagnoli())
-		sent, err := a.upload.Part(a.ctx, e.number, bytes.NewReader(body), e.size)
+		sent, err := a.upload.Part(a.ctx, e.number, remote.Memory(body), e.size)
 		e.sent, err = partSent(a.upload, s, sent, err)
 		return err
 	})

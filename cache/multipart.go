@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
@@ -237,7 +236,7 @@ func (c *Cache) sendPart(ctx context.Context, up *remote.Upload, snap *snapshot,
 			return remote.Part{Number: p.number, ETag: have.ETag, Size: p.size}, nil
 		}
 	}
-	sent, err := up.Part(ctx, p.number, bytes.NewReader(body), p.size)
+	sent, err := up.Part(ctx, p.number, remote.Memory(body), p.size)
 	return partSent(up, snap.s, sent, err)
 }
 

@@ -20,6 +20,7 @@ type Client struct {
 	userAgent string
 	limits    limits
 	etags     etagKinds
+	sums      sums
 	skew      atomic.Pointer[time.Duration]
 
 	unanswered func(Path, time.Time) // nil: none; see OnUnanswered

@@ -34,6 +34,12 @@ func (k *etagKinds) set(bucket string, isMD5 bool) {
 	k.isMD5[bucket] = isMD5
 }
 
+// hasMD5s reports whether the ETags of a bucket are known to be MD5s.
+func (c *Client) hasMD5s(bucket string) bool {
+	isMD5, _ := c.etags.get(bucket)
+	return isMD5
+}
+
 // checkPart compares the ETag of a part with the MD5 of what was sent. A
 // mismatch is a BadDigest in a bucket whose ETags are known to be MD5s. In one
 // of which nothing is known yet Content-MD5 has to do, which the service
@@ -43,7 +49,7 @@ func (c *Client) checkPart(k *call, etag ETag) error {
 		c.etags.set(k.path.Bucket, true)
 		return nil
 	}
-	if isMD5, _ := c.etags.get(k.path.Bucket); isMD5 {
+	if c.hasMD5s(k.path.Bucket) {
 		return k.badDigest(etag, k.sentMD5())
 	}
 	return nil

@@ -1,11 +1,16 @@
 package remote_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+
+	"golang.org/x/sync/errgroup"
 
 	"ncloudfs/remote"
 )
@@ -81,18 +86,71 @@ func TestStoredWrongly(t *testing.T) {
 
 // A part cannot be read back: it counts once ETags are known to be MD5s.
 func TestPartStoredWrongly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &etagServer{etag: isMD5}
-		c, _ := scripted(t, s.answer)
-		u := c.Resume(remote.Path{Bucket: "b", Key: "k"}, "id", remote.PutOptions{})
-		if _, err := u.Part(t.Context(), 1, strings.NewReader("part"), 4); err != nil {
-			t.Fatal(err)
-		}
-		s.damage = spoil
-		_, err := u.Part(t.Context(), 2, strings.NewReader("part"), 4)
-		wantCode(t, "Part", err, remote.BadDigest, nil)
-		equal(t, "puts", s.puts, 4)
-	})
+	for what, part := range map[string]io.ReaderAt{"from a file": strings.NewReader("part"), "from memory": remote.Memory("part")} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &etagServer{etag: isMD5}
+				c, _ := scripted(t, s.answer)
+				u := c.Resume(remote.Path{Bucket: "b", Key: "k"}, "id", remote.PutOptions{})
+				if _, err := u.Part(t.Context(), 1, part, 4); err != nil {
+					t.Fatal(err)
+				}
+				s.damage = spoil
+				_, err := u.Part(t.Context(), 2, part, 4)
+				wantCode(t, "Part", err, remote.BadDigest, nil)
+				equal(t, "puts", s.puts, 4)
+			})
+		})
+	}
+}
+
+// Parts that are in memory are hashed while they are on their way, once the
+// ETags tell what arrived; any number of them at once.
+func TestPartsAreHashedOnTheirWay(t *testing.T) {
+	for _, atOnce := range []int{1, 7, 8, 20} {
+		t.Run(strconv.Itoa(atOnce), func(t *testing.T) {
+			var mu sync.Mutex
+			hashed, waiting := 0, make(chan struct{})
+			arrived := 0
+			c, _ := scripted(t, func(_ int, r *http.Request) (*http.Response, error) {
+				body, err := io.ReadAll(r.Body)
+				if err != nil {
+					return nil, err
+				}
+				mu.Lock()
+				if r.Header.Get("Content-Md5") != "" {
+					hashed++
+				} else if arrived++; arrived == atOnce {
+					close(waiting)
+				}
+				isFirst := r.Header.Get("Content-Md5") != ""
+				mu.Unlock()
+				if !isFirst {
+					<-waiting // so that all are on their way together
+				}
+				return answer(r, 200, "", "ETag", string(md5Of(body))), nil
+			})
+			u := c.Resume(remote.Path{Bucket: "b", Key: "k"}, "id", remote.PutOptions{})
+			if _, err := u.Part(t.Context(), 1, remote.Memory("first"), 5); err != nil {
+				t.Fatal(err)
+			}
+			var g errgroup.Group
+			for n := range atOnce {
+				body := remote.Memory(strings.Repeat(strconv.Itoa(n), 100_000+n))
+				g.Go(func() error {
+					part, err := u.Part(t.Context(), n+2, body, int64(len(body)))
+					if err == nil && part.ETag != md5Of(body) {
+						err = fmt.Errorf("part %d has ETag %s", n, part.ETag)
+					}
+					return err
+				})
+			}
+			if err := g.Wait(); err != nil {
+				t.Error(err)
+			}
+			equal(t, "parts with Content-MD5", hashed, 1)
+		})
+	}
 }
 
 // Keys that may write and not read: Content-MD5 has to do.

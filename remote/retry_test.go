@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,10 +23,16 @@ type script func(n int, r *http.Request) (*http.Response, error)
 func scripted(t *testing.T, s script, edit ...func(*remote.Options)) (*remote.Client, *int) {
 	t.Helper()
 	n := 0
+	var mu sync.Mutex
+	next := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		n++
+		return n - 1
+	}
 	o := remote.Options{Endpoint: "https://kr.object.ncloudstorage.com", Credentials: aliceKeys(),
 		Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
-			n++
-			return s(n-1, r)
+			return s(next(), r)
 		})}
 	for _, e := range edit {
 		e(&o)

@@ -75,13 +75,13 @@ func (p *payload) useChunks() error {
 // copyTo writes the whole payload to w. An error that is not w's is the
 // client's fault and an apiError.
 func (p *payload) copyTo(w io.Writer) error {
-	sums := newSummer(p.size, p.wantSHA != "", &p.r.server.store.buffers)
+	sums := newSummer(p.size, p.wantSHA != "", p.r.server.store)
 	err := p.pass(w, sums)
 	sums.finish()
 	if err != nil {
 		return err
 	}
-	p.sum = sums.md5.Sum(nil)
+	p.sum = sums.digest
 	if p.wantMD5 != nil && !bytes.Equal(p.sum, p.wantMD5) {
 		return refuse("BadDigest", "the body's MD5 is not the Content-MD5")
 	}

@@ -15,6 +15,7 @@ type store struct {
 	blobs   blobs
 	disk    *disk     // nil: in memory only
 	buffers sync.Pool // of *[]byte of copyBuffer bytes
+	lanes   lanes
 
 	mu      sync.RWMutex // guards below, and everything in the buckets
 	closed  bool

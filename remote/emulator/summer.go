@@ -11,6 +11,8 @@ import (
 // it: MD5 runs at 0.8 GB/s, and would be in the way of the network.
 type summer struct {
 	md5, sha hash.Hash // sha is nil when it is not needed
+	digest   []byte    // the MD5, after finish
+	lanes    *lanes    // that md5 is of; nil: of none
 	buffers  *sync.Pool
 
 	full chan summed // nil: sums are made in add
@@ -27,12 +29,16 @@ type summed struct {
 const sumBeside = 1 << 20
 
 // newSummer starts to sum a body of size bytes; finish ends it.
-func newSummer(size int64, withSHA bool, buffers *sync.Pool) *summer {
-	s := &summer{md5: md5.New(), buffers: buffers}
+func newSummer(size int64, withSHA bool, store *store) *summer {
+	s := &summer{buffers: &store.buffers}
 	if withSHA {
 		s.sha = sha256.New()
 	}
-	if size >= sumBeside {
+	if size < sumBeside {
+		s.md5 = md5.New()
+	} else {
+		s.lanes = &store.lanes
+		s.md5 = s.lanes.begin()
 		s.full, s.done = make(chan summed, 4), make(chan struct{})
 		go s.run()
 	}
@@ -68,5 +74,9 @@ func (s *summer) finish() {
 	if s.full != nil {
 		close(s.full)
 		<-s.done
+	}
+	s.digest = s.md5.Sum(nil)
+	if s.lanes != nil {
+		s.lanes.end(s.md5)
 	}
 }
