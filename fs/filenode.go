@@ -60,8 +60,7 @@ func (f *fileNode) take(e cache.Entry) bool {
 }
 
 // isVersionLocked reports whether e is what the open handles have, or with
-// none open, what the kernel was told last: its idea of the size decides where
-// an O_APPEND write goes and where a read ends.
+// none open, what the kernel was told last.
 func (f *fileNode) isVersionLocked(e cache.Entry) bool {
 	if f.staged != nil {
 		return f.staged == e.Staged
@@ -69,12 +68,15 @@ func (f *fileNode) isVersionLocked(e cache.Entry) bool {
 	return f.entry.Object.Size == e.Object.Size && (e.Staged != nil || f.entry.Object.ETag == e.Object.ETag)
 }
 
-// isUntoldLocked reports whether any version will do: the kernel has nothing of
-// the node, and does not trust the size that it was told. That of a file which
-// several nodes have may change between its lookup and its open; a second ESTALE
-// would be the caller's. Where its end is decides handle.Write.
-func (f *fileNode) isUntoldLocked() bool {
-	return f.handles == 0 && f.staged == nil && f.entry.Staged != nil && f.entry.Staged.IsShared()
+// retellLocked has the kernel ask again what it knows of a node that becomes e, if
+// that is another version: where it takes the end of the file for decides what
+// it reads. Where an O_APPEND write goes is decided by handle.Write then.
+func (f *fileNode) retellLocked(e cache.Entry) (retold bool) {
+	if f.handles > 0 || f.isVersionLocked(e) {
+		return false
+	}
+	_ = f.NotifyContent(-1, 0) // touches no pages, so that it cannot wait for us; ENOENT: the kernel does not know the node
+	return true
 }
 
 // Open implements fs.NodeOpener. ESTALE makes the kernel look the name up once
@@ -100,7 +102,7 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gone || f.parted || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || !f.isVersionLocked(e) && !f.isUntoldLocked() {
+	if f.gone || f.parted || typeOf(e) != syscall.S_IFREG || e.Kind != cache.File || f.handles > 0 && !f.isVersionLocked(e) {
 		if flags&syscall.O_ACCMODE == syscall.O_RDWR {
 			f.m.cache.NoBacking(e.Object.Path) // the kernel comes again, only once
 		}
@@ -114,7 +116,7 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 		f.partLocked()
 		return nil, 0, syscall.ESTALE
 	}
-	keep := f.keepsPagesLocked(e, flags)
+	keep, retold := f.keepsPagesLocked(e, flags), f.retellLocked(e)
 	if errno := f.attachLocked(n, e, write, flags&syscall.O_TRUNC != 0); errno != 0 {
 		return nil, 0, errno
 	}
@@ -125,6 +127,7 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	how := f.howLocked(asked, flags, keep)
 	f.used()
 	h := f.newHandleLocked(flags)
+	h.retold = retold
 	h.syncs = how&fuse.FOPEN_DIRECT_IO != 0 && flags&syscall.O_SYNC != 0
 	return h, how, 0
 }

@@ -20,6 +20,7 @@ type handle struct {
 	file    *fileNode
 	writes  bool // opened for writing
 	appends bool // O_APPEND
+	retold  bool // the kernel may have another size in mind than the file has
 	syncs   bool // each write is to be in the bucket, and the kernel asks for no fsync
 
 	mu      sync.Mutex
@@ -108,7 +109,7 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 		staged.SetAttr(dropSetID)
 	}
 	write := func() (int, error) { return staged.WriteAt(data, off) }
-	if h.appends && staged.IsShared() {
+	if h.appends && (h.retold || staged.IsShared()) {
 		write = func() (int, error) { return staged.Append(data) } // the kernel does not know where the end is
 	}
 	n, err := write()

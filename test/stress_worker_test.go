@@ -89,7 +89,9 @@ func (w *worker) openFile() {
 	const create = unix.O_RDWR | unix.O_CREAT
 	flags := []int{unix.O_RDONLY, unix.O_RDWR, create, create | unix.O_APPEND, unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC}
 	f, err := w.p.open(w.anyName(), flags[w.r.IntN(len(flags))])
-	if !w.allow("open", err, unix.ENOENT, unix.ENOTDIR, unix.EISDIR) {
+	// ESTALE: of a file that vanished and came back, since its removal failed, the
+	// kernel asks only once more.
+	if !w.allow("open", err, append([]unix.Errno{unix.ENOENT, unix.ENOTDIR, unix.EISDIR}, w.mayConflict...)...) {
 		return
 	}
 	if st, err := f.fstat(); err != nil || st.Mode&unix.S_IFMT == unix.S_IFDIR {
