@@ -14,7 +14,6 @@ import (
 	"ncloudfs/fs"
 	"ncloudfs/fs/control"
 	"ncloudfs/remote"
-	"ncloudfs/remote/bucket"
 	"ncloudfs/remote/demo"
 	"ncloudfs/remote/doctor"
 )
@@ -58,6 +57,7 @@ func (p *program) run(ctx context.Context, args []string) error {
 	}
 	app := &config.App{
 		Version:   daemon.Version(version),
+		Stdin:     os.Stdin,
 		Stdout:    os.Stdout,
 		Stderr:    os.Stderr,
 		LookupEnv: os.LookupEnv,
@@ -72,7 +72,7 @@ func (p *program) run(ctx context.Context, args []string) error {
 		Pending:    control.Pending,
 		Demo:       p.demo,
 		Doctor:     runDoctor,
-		BucketList: listBuckets,
+		WithClient: withClient,
 	}
 	return app.Run(ctx, args)
 }
@@ -145,8 +145,9 @@ func runDoctor(ctx context.Context, d *config.Doctor) error {
 		ReadOnly: d.ReadOnly, Out: os.Stdout})
 }
 
-func listBuckets(ctx context.Context, l *config.BucketList) error {
-	store, err := l.Store.WithKeys()
+// withClient is for somebody who waits at a terminal.
+func withClient(ctx context.Context, s config.Store, do func(context.Context, *remote.Client) error) error {
+	store, err := s.WithKeys()
 	if err != nil {
 		return err
 	}
@@ -154,5 +155,5 @@ func listBuckets(ctx context.Context, l *config.BucketList) error {
 	if err != nil {
 		return err
 	}
-	return bucket.List(ctx, client, bucket.ListOptions{Out: os.Stdout, JSON: l.JSON})
+	return doctor.Explained(do(ctx, client), store.Credentials)
 }

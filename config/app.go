@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"ncloudfs/fs/control"
+	"ncloudfs/remote"
 )
 
 // App is the command line of ncloudfs. The functions are what its commands
@@ -18,17 +19,19 @@ import (
 // set.
 type App struct {
 	Version   string
+	Stdin     io.Reader
 	Stdout    io.Writer
 	Stderr    io.Writer                   // for progress
 	LookupEnv func(string) (string, bool) // os.LookupEnv
 
-	Mount      func(context.Context, *Mount) error
-	Umount     func(context.Context, control.UmountOptions) error
-	Sync       func(context.Context, control.SyncOptions) error
-	Pending    func(context.Context, control.PendingOptions) error
-	Demo       func(context.Context, *Demo) error
-	Doctor     func(context.Context, *Doctor) error
-	BucketList func(context.Context, *BucketList) error
+	Mount   func(context.Context, *Mount) error
+	Umount  func(context.Context, control.UmountOptions) error
+	Sync    func(context.Context, control.SyncOptions) error
+	Pending func(context.Context, control.PendingOptions) error
+	Demo    func(context.Context, *Demo) error
+	Doctor  func(context.Context, *Doctor) error
+	// WithClient runs a command that needs nothing but the service.
+	WithClient func(context.Context, Store, func(context.Context, *remote.Client) error) error
 }
 
 // Run parses args, whose first is the program's name, and runs the command.
@@ -81,29 +84,39 @@ func (l *commandLine) cli() *cli.App {
 		DisableSliceFlagSeparator: true,
 		HideHelpCommand:           true,
 		Flags:                     []cli.Flag{cli.HelpFlag},
-		CustomAppHelpTemplate:     appHelp,
+		CustomAppHelpTemplate:     l.appHelp(),
 		ExitErrHandler:            func(*cli.Context, error) {}, // main prints
 		OnUsageError:              l.usageError,
 		Action:                    l.noCommand,
 	}
-	groups := map[string]*cli.Command{}
 	for _, c := range l.commands {
-		group, name, nested := strings.Cut(c.name, " ")
+		at := &app.Commands
+		words := strings.Fields(c.name)
+		for i := range words[:len(words)-1] {
+			at = l.group(at, words[:i+1])
+		}
 		made := c.cli(l)
-		if !nested {
-			app.Commands = append(app.Commands, made)
-			continue
-		}
-		made.Name = name
-		if groups[group] == nil {
-			groups[group] = &cli.Command{Name: group, Usage: c.groupUsage, HideHelpCommand: true,
-				CustomHelpTemplate: groupHelp, Action: l.noCommand, OnUsageError: l.usageError}
-			app.Commands = append(app.Commands, groups[group])
-		}
-		groups[group].Subcommands = append(groups[group].Subcommands, made)
+		made.Name = words[len(words)-1]
+		*at = append(*at, made)
 	}
 	app.Commands = append(app.Commands, l.helpCommand())
 	return app
+}
+
+// group finds or makes the group of commands that begin with these words, the
+// last of which is its name among its siblings.
+func (l *commandLine) group(siblings *[]*cli.Command, words []string) *[]*cli.Command {
+	name := words[len(words)-1]
+	for _, c := range *siblings {
+		if c.Name == name {
+			return &c.Subcommands
+		}
+	}
+	whole := strings.Join(words, " ")
+	made := &cli.Command{Name: name, Usage: groupUsage(whole), HideHelpCommand: true,
+		CustomHelpTemplate: l.groupHelp(whole), Action: l.noCommand, OnUsageError: l.usageError}
+	*siblings = append(*siblings, made)
+	return &made.Subcommands
 }
 
 // noCommand answers `ncloudfs`, `ncloudfs GROUP` and an unknown command.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ncloudfs/fs/control"
+	"ncloudfs/remote"
 )
 
 // typed is what a command line came to: the struct of its command.
@@ -19,7 +20,7 @@ type typed struct {
 	pend   *control.PendingOptions
 	demo   *Demo
 	doctor *Doctor
-	list   *BucketList
+	store  *Store // of a command that needs nothing but the service
 	out    string
 }
 
@@ -38,13 +39,16 @@ func run(t *testing.T, env map[string]string, args ...string) (typed, error) {
 			}
 			return "/home/user", name == "HOME"
 		},
-		Mount:      func(_ context.Context, m *Mount) error { got.mount = m; return nil },
-		Umount:     func(_ context.Context, u control.UmountOptions) error { got.umount = &u; return nil },
-		Sync:       func(_ context.Context, s control.SyncOptions) error { got.sync = &s; return nil },
-		Pending:    func(_ context.Context, p control.PendingOptions) error { got.pend = &p; return nil },
-		Demo:       func(_ context.Context, d *Demo) error { got.demo = d; return nil },
-		Doctor:     func(_ context.Context, d *Doctor) error { got.doctor = d; return nil },
-		BucketList: func(_ context.Context, l *BucketList) error { got.list = l; return nil },
+		Mount:   func(_ context.Context, m *Mount) error { got.mount = m; return nil },
+		Umount:  func(_ context.Context, u control.UmountOptions) error { got.umount = &u; return nil },
+		Sync:    func(_ context.Context, s control.SyncOptions) error { got.sync = &s; return nil },
+		Pending: func(_ context.Context, p control.PendingOptions) error { got.pend = &p; return nil },
+		Demo:    func(_ context.Context, d *Demo) error { got.demo = d; return nil },
+		Doctor:  func(_ context.Context, d *Doctor) error { got.doctor = d; return nil },
+		WithClient: func(_ context.Context, s Store, _ func(context.Context, *remote.Client) error) error {
+			got.store = &s
+			return nil
+		},
 	}
 	err := app.Run(t.Context(), args)
 	got.out = out.String()
@@ -74,7 +78,7 @@ func refused(t *testing.T, env map[string]string, args ...string) string {
 	if strings.Contains(err.Error(), "\n") {
 		t.Errorf("%q: more than one line: %q", args, err)
 	}
-	if got.mount != nil || got.doctor != nil || got.list != nil || got.demo != nil || got.umount != nil || got.pend != nil {
+	if got.mount != nil || got.doctor != nil || got.store != nil || got.demo != nil || got.umount != nil || got.pend != nil {
 		t.Errorf("%q: ran although refused", args)
 	}
 	return err.Error()
@@ -161,8 +165,8 @@ func TestEveryCommandGetsItsArguments(t *testing.T) {
 		t.Errorf("doctor: %+v, %v", got.doctor, err)
 	}
 	got, err = run(t, nil, "ncloudfs", "bucket", "ls", "--json", "--profile", "p")
-	if err != nil || !got.list.JSON || got.list.Store.Profile != "p" {
-		t.Errorf("bucket ls: %+v, %v", got.list, err)
+	if err != nil || got.store.Profile != "p" {
+		t.Errorf("bucket ls: %+v, %v", got.store, err)
 	}
 }
 
@@ -252,6 +256,11 @@ func TestMistakesGetOneClearLine(t *testing.T) {
 		{"no user of that name", mount("--uid=no-such-user")},
 		{"must be a number", mount("--gid=4294967295")},
 		{"must be true or false", mount("--read-only=perhaps")},
+		{"--older-than is missing", []string{"ncloudfs", "bucket", "uploads", "abort", "bucket"}},
+		{"must be a time", []string{"ncloudfs", "bucket", "uploads", "abort", "bucket", "--older-than=xd"}},
+		{"without a prefix", []string{"ncloudfs", "bucket", "remove", "bucket/prefix"}},
+		{"must be private or", []string{"ncloudfs", "bucket", "make", "bucket", "--acl=preserve"}},
+		{`unknown command "sett"`, []string{"ncloudfs", "bucket", "cors", "sett"}},
 		{"must end after the host name", mount("--endpoint=https://example.com/bucket")},
 		{"must begin with https://", mount("--endpoint=ftp://example.com")},
 	} {

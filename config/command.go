@@ -11,15 +11,14 @@ import (
 
 // command is one command of the program.
 type command struct {
-	name       string // one or two words
-	groupUsage string // of the first word, when there are two
-	args       []string
-	anyArgs    bool // run counts them, not args, which are for the help
-	usage      string
-	about      string // below the usage line in the help
-	examples   string
-	options    options
-	run        func(context.Context, *parsed) error
+	name     string // one to three words
+	args     []string
+	anyArgs  bool // run counts them, not args, which are for the help
+	usage    string
+	about    string // below the usage line in the help
+	examples string
+	options  options
+	run      func(context.Context, *parsed) error
 }
 
 // listOption is -o itself. It is no option of -o, the environment or the file.

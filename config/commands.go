@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"ncloudfs/fs/control"
 )
@@ -31,7 +32,7 @@ To retry without a mount takes keys.
 
 // commands are what the program can do, in the order of its help.
 func (a *App) commands() []*command {
-	return []*command{
+	return slices.Concat([]*command{
 		{name: "mount", args: []string{"SOURCE", "MOUNTPOINT"},
 			usage:   "mount a bucket, or what lies below a prefix of it",
 			about:   "Mounts SOURCE on the empty directory MOUNTPOINT and goes to the background once\nit answers.\n" + sourceAbout + "\n" + keysAbout + "\n" + optionsAbout,
@@ -68,16 +69,13 @@ ncloudfs pending --stage-dir /srv/stage --discard notes.txt
 			usage:   "check keys, clock, endpoint and what the keys may do",
 			about:   "Goes through what a mount needs and says what to do about what is missing.\nIt writes, reads and deletes one small object below .ncloudfs-doctor-*/, unless\n--read-only. Exit code 1 when something a mount needs is missing.\n" + sourceAbout + "\n" + keysAbout,
 			options: doctorOptions(), examples: "ncloudfs doctor my-bucket\n", run: a.runDoctor},
-		{name: "bucket ls", groupUsage: "the account's buckets",
-			usage:   "list the account's buckets",
-			about:   "Prints the name and creation time of every bucket the keys own.\n\n" + keysAbout,
-			options: bucketListOptions(), examples: "ncloudfs bucket ls --json\n", run: a.runBucketList},
+	}, a.bucketCommands(), []*command{
 		{name: "version", usage: "print the version",
 			run: func(context.Context, *parsed) error {
 				_, err := fmt.Fprintln(a.Stdout, "ncloudfs", a.Version)
 				return err
 			}},
-	}
+	})
 }
 
 func (a *App) runMount(ctx context.Context, p *parsed) error {
@@ -107,10 +105,6 @@ func (a *App) runDoctor(ctx context.Context, p *parsed) error {
 		return err
 	}
 	return a.Doctor(ctx, &Doctor{Source: source, Store: p.store, ReadOnly: p.readOnly})
-}
-
-func (a *App) runBucketList(ctx context.Context, p *parsed) error {
-	return a.BucketList(ctx, &BucketList{Store: p.store, JSON: p.json})
 }
 
 // runHelper runs a mount as mount(8) asks for it.

@@ -74,8 +74,8 @@ func TestFileIsSharedByAllCommands(t *testing.T) {
 		t.Errorf("mount: %+v", m)
 	}
 	got, err := run(t, map[string]string{"NCLOUDFS_CONFIG": file}, "ncloudfs", "bucket", "ls")
-	if err != nil || !got.list.JSON || got.list.Store.Remote.Region != "sg" {
-		t.Errorf("bucket ls: %+v, %v", got.list, err)
+	if err != nil || got.store.Remote.Region != "sg" {
+		t.Errorf("bucket ls: %+v, %v", got.store, err)
 	}
 	if m := mustMount(t, nil, "bucket", "/mnt", "--config", writeFile(t, 0o644, "")); m == nil {
 		t.Error("an empty file is refused")

@@ -3,9 +3,10 @@ package config
 import (
 	"fmt"
 	"strings"
+	"text/tabwriter"
 )
 
-// appHelp is a urfave/cli template.
+// appHelp is a urfave/cli template; COMMANDS stands for a line for each.
 const appHelp = `ncloudfs - {{.Usage}}
 
 Usage:
@@ -13,22 +14,49 @@ Usage:
   ncloudfs umount|sync|pending MOUNTPOINT
   ncloudfs COMMAND --help
 
-Commands:{{range .VisibleCommands}}{{$group := .Name}}{{if .Subcommands}}{{range .Subcommands}}
-  {{printf "%-12s" (printf "%s %s" $group .Name)}}{{.Usage}}{{end}}{{else}}
-  {{printf "%-12s" .Name}}{{.Usage}}{{end}}{{end}}
-
+Commands:
+COMMANDS
 Try it without an account:
   mkdir demo-bucket && ncloudfs demo demo-bucket
 `
 
-// groupHelp is a urfave/cli template.
-const groupHelp = `ncloudfs {{.Name}} - {{.Usage}}
+// appHelp is appHelp with the commands in place.
+func (l *commandLine) appHelp() string {
+	var b strings.Builder
+	for _, c := range l.commands {
+		fmt.Fprintf(&b, "  %-21s %s\n", c.name, c.usage)
+	}
+	return strings.Replace(appHelp, "COMMANDS", b.String(), 1)
+}
 
-Usage:{{$group := .Name}}{{range .VisibleCommands}}
-  {{printf "%-28s" (printf "ncloudfs %s %s" $group .Name)}}{{.Usage}}{{end}}
+// groupUsage is what the commands that begin with these words are for.
+func groupUsage(words string) string {
+	switch words {
+	case "bucket":
+		return "the account's buckets"
+	case "bucket cors":
+		return "which pages of other origins browsers let use a bucket"
+	case "bucket uploads":
+		return "uploads in parts that were begun and never finished"
+	}
+	return ""
+}
 
-  ncloudfs {{.Name}} COMMAND --help
-`
+// groupHelp is the help of the commands that begin with these words, as a
+// urfave/cli template.
+func (l *commandLine) groupHelp(words string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "ncloudfs %s - %s\n\nUsage:\n", words, groupUsage(words))
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, c := range l.commands {
+		if strings.HasPrefix(c.name, words+" ") {
+			fmt.Fprintf(w, "  %s\t%s\n", c.synopsis(), c.usage)
+		}
+	}
+	_ = w.Flush() // a strings.Builder takes all
+	fmt.Fprintf(&b, "\n  ncloudfs %s COMMAND --help\n", words)
+	return escapeTemplate(b.String())
+}
 
 // synopsis is the usage line.
 func (c *command) synopsis() string {
@@ -47,7 +75,7 @@ func (c *command) help() string {
 		fmt.Fprintf(&b, "\n%s", c.about)
 	}
 	flags := c.flags()
-	for _, group := range []string{groupPending, groupStore, groupView, groupWrite, groupLocal, groupRun, groupSource} {
+	for _, group := range []string{groupPending, groupWhat, groupStore, groupView, groupWrite, groupLocal, groupRun, groupSource} {
 		title := "\n" + group + ":\n"
 		for _, o := range flags {
 			if o.group == group {

@@ -43,12 +43,6 @@ type Doctor struct {
 	ReadOnly bool // write nothing
 }
 
-// BucketList is a `bucket ls` command.
-type BucketList struct {
-	Store Store
-	JSON  bool
-}
-
 // completeStore believes what NAVER's own tools read, when the user names
 // neither endpoint nor region to this one.
 func (p *parsed) completeStore(lookup func(string) (string, bool)) {

@@ -7,6 +7,7 @@ import (
 
 const (
 	groupPending = "What to do with it"
+	groupWhat    = "What to do"
 	groupStore   = "Which bucket, with which keys"
 	groupView    = "How files look"
 	groupWrite   = "Writing"
@@ -107,8 +108,6 @@ func doctorOptions() options {
 	return append(storeOptions(), viewOptions().find("read-only"))
 }
 
-func bucketListOptions() options { return append(storeOptions(), jsonOption()) }
-
 func jsonOption() *option {
 	return &option{name: "json", group: groupRun, usage: "print JSON", set: switchTo(func(s *settings) *bool { return &s.json })}
 }
@@ -135,7 +134,7 @@ func pendingOptions() options {
 // allOptions are the names that a configuration file may hold: it is shared
 // by all commands, so that each ignores what only another understands.
 func allOptions() options {
-	return slices.Concat(mountOptions(), demoOptions(), bucketListOptions())
+	return slices.Concat(mountOptions(), demoOptions(), bucketOptions(jsonOption()))
 }
 
 // switchTo makes the set function of a switch.

@@ -34,6 +34,11 @@ type settings struct {
 	readOnly   bool
 	foreground bool
 	json       bool
+
+	cannedACL    string
+	headers      []string // names
+	olderThan    time.Duration
+	hasOlderThan bool
 }
 
 func (s *settings) setEndpoint(v string) error {
@@ -102,6 +107,22 @@ func (s *settings) setDrainTime(v string) error {
 func (s *settings) setLateTime(v string) error {
 	d, err := parseTime(v)
 	s.cache.LateTime = max(d, always)
+	return err
+}
+
+func (s *settings) setCannedACL(v string) error {
+	s.cannedACL = v
+	return oneOf(v, remote.Private, remote.PublicRead, remote.PublicReadWrite, remote.AuthenticatedRead)
+}
+
+func (s *settings) setHeaders(v string) error {
+	s.headers = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
+	return nil
+}
+
+func (s *settings) setOlderThan(v string) (err error) {
+	s.olderThan, err = parseTime(v)
+	s.hasOlderThan = true
 	return err
 }
 
@@ -243,6 +264,10 @@ func parseSize(v string) (int64, error) {
 
 func parseTime(v string) (time.Duration, error) {
 	d, err := time.ParseDuration(v)
+	if days, isDays := strings.CutSuffix(v, "d"); isDays {
+		d, err = time.ParseDuration(days + "h")
+		d *= 24
+	}
 	if v != "" && strings.Trim(v, "0123456789") == "" { // bare numbers are seconds, as in other mount options
 		d, err = time.ParseDuration(v + "s")
 	}

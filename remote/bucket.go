@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -53,9 +55,14 @@ func (c *Client) HeadBucket(ctx context.Context, bucket string) error {
 
 // MakeBucket makes a bucket with a canned ACL (empty: private). When an
 // attempt's answer was lost and the next says that the bucket exists, the
-// account's own list decides.
+// account's own list decides. A name that the service could not take is
+// refused before anything is sent.
 func (c *Client) MakeBucket(ctx context.Context, bucket, acl string) error {
 	k := bucketCall("MAKE BUCKET", http.MethodPut, bucket)
+	if !validBucketName(bucket) {
+		return &Error{Op: k.op, Path: k.path, Code: InvalidBucketName,
+			Message: "a name has 3 to 63 small letters, digits, hyphens and dots, begins and ends with a letter or digit, and is no IP address"}
+	}
 	k.header = http.Header{}
 	setACL(k.header, acl)
 	k.done = func(ctx context.Context) bool {
@@ -70,6 +77,16 @@ func (c *Client) RemoveBucket(ctx context.Context, bucket string) error {
 	k := bucketCall("REMOVE BUCKET", http.MethodDelete, bucket)
 	k.done = func(ctx context.Context) bool { return CodeOf(c.HeadBucket(ctx, bucket)) == NoSuchBucket }
 	return c.do(ctx, k)
+}
+
+// bucketName is the form of a bucket's name (Object Storage API guide, "PUT
+// Bucket"): dots and hyphens stand alone or as hyphens in a row.
+var bucketName = regexp.MustCompile(`^[a-z0-9]+(?:\.[a-z0-9]+|-+[a-z0-9]+)*$`)
+
+// validBucketName reports whether a new bucket can have this name.
+func validBucketName(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return len(name) >= 3 && len(name) <= 63 && bucketName.MatchString(name) && err != nil
 }
 
 func bucketCall(op, method, bucket string) *call {

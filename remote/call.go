@@ -22,19 +22,20 @@ const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 
 // call is one operation: what is needed to build its request anew for every attempt.
 type call struct {
-	op     string
-	path   Path
-	method string
-	query  url.Values
-	header http.Header
-	body   io.ReaderAt // nil: none
-	size   int64       // of body, in bytes
-	signed bool        // sign the body's SHA-256: for small documents
-	digest bool        // send Content-MD5
-	sum    []byte      // the MD5 of body, where it is known
-	object bool        // needs a key: without one it would be a bucket's operation
-	bucket bool        // needs a bucket: without one it would be the account's
-	list   bool        // is about a bucket; path.Key is the prefix, for messages
+	op       string
+	path     Path
+	method   string
+	query    url.Values
+	header   http.Header
+	body     io.ReaderAt // nil: none
+	size     int64       // of body, in bytes
+	signed   bool        // sign the body's SHA-256: for small documents
+	digest   bool        // send Content-MD5
+	sum      []byte      // the MD5 of body, where it is known
+	object   bool        // needs a key: without one it would be a bucket's operation
+	bucket   bool        // needs a bucket: without one it would be the account's
+	list     bool        // is about a bucket; path.Key is the prefix, for messages
+	unsigned bool        // as by somebody without keys
 
 	// changes are the objects that an attempt without an answer may change yet.
 	changes []Path
@@ -225,7 +226,9 @@ func (c *Client) request(ctx context.Context, k *call, src *source) (*http.Reque
 		req.Body = src.reader()
 		req.GetBody = func() (io.ReadCloser, error) { return src.reader(), nil }
 	}
-	c.signer.sign(req, payload, time.Now())
+	if !k.unsigned {
+		c.signer.sign(req, payload, time.Now())
+	}
 	if k.askFirst {
 		req.Header.Set("Expect", "100-continue")
 	}

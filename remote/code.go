@@ -66,6 +66,7 @@ const (
 	AuthorizationHeaderMalformed Code = "AuthorizationHeaderMalformed"
 	BucketAlreadyOwnedByYou      Code = "BucketAlreadyOwnedByYou"
 	PermanentRedirect            Code = "PermanentRedirect"
+	NoSuchCORSConfiguration      Code = "NoSuchCORSConfiguration"
 )
 
 // codeOfStatus is the code of an answer whose body names none: HEAD answers,

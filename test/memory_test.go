@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"ncloudfs/remote/emulator/emulatortest"
 )
 
 const (
@@ -25,7 +23,6 @@ const (
 // while others write.
 func TestTwoGiBKeepTheBoundOfMemory(t *testing.T) {
 	t.Parallel()
-	requirePrograms(t, "s3cmd")
 	s := cephStore(t)
 	s.binary = releaseBinary(t)
 	local := localDir(t)
@@ -49,7 +46,7 @@ func TestTwoGiBKeepTheBoundOfMemory(t *testing.T) {
 		cmp <(cat piece?) <(head -c 256M "$1")`, local.path("large"))
 	measure("8 at a time")
 	m.unmount(t)
-	if got := s.s3cmdChecksum(t, "large"); got != want {
+	if got := s.s3cmd(t, `s3cmd --quiet get "$1" - | sha256sum`, "s3://"+s.bucket+"/large"); got != want {
 		t.Errorf("s3cmd downloads %s, want %s", got, want)
 	}
 }
@@ -121,19 +118,4 @@ func largeFile(t testing.TB, path string) string {
 		t.Fatal(err)
 	}
 	return hex.EncodeToString(sum.Sum(nil)) + "  -\n"
-}
-
-// s3cmdChecksum downloads an object by s3cmd and returns what sha256sum says
-// of it.
-func (s *store) s3cmdChecksum(t testing.TB, key string) string {
-	t.Helper()
-	local := localDir(t)
-	alice := emulatortest.Alice()
-	host := strings.TrimPrefix(s.endpoint, "http://")
-	settings := fmt.Sprintf("[default]\naccess_key = %s\nsecret_key = %s\nhost_base = %s\nhost_bucket = %s\nuse_https = False\n",
-		alice.AccessKey, alice.SecretKey, host, host)
-	if err := os.WriteFile(local.path("s3cfg"), []byte(settings), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return local.run(t, 3*time.Minute, `s3cmd --config=s3cfg --quiet --no-progress get "$1" - | sha256sum`, "s3://"+s.bucket+"/"+key)
 }

@@ -24,7 +24,15 @@ func List(ctx context.Context, c *remote.Client, o ListOptions) error {
 		return fmt.Errorf("list buckets at %s: %w", c.Endpoint(), err)
 	}
 	if o.JSON {
-		return printJSON(o.Out, buckets)
+		type row struct {
+			Name    string    `json:"name"`
+			Created time.Time `json:"created"`
+		}
+		rows := make([]row, 0, len(buckets)) // no buckets are [], not null
+		for _, b := range buckets {
+			rows = append(rows, row{b.Name, b.Created.UTC()})
+		}
+		return printJSON(o.Out, rows)
 	}
 	w := tabwriter.NewWriter(o.Out, 0, 0, 2, ' ', 0)
 	for _, b := range buckets {
@@ -33,16 +41,8 @@ func List(ctx context.Context, c *remote.Client, o ListOptions) error {
 	return w.Flush()
 }
 
-func printJSON(out io.Writer, buckets []remote.Bucket) error {
-	type row struct {
-		Name    string    `json:"name"`
-		Created time.Time `json:"created"`
-	}
-	rows := make([]row, 0, len(buckets)) // no buckets are [], not null
-	for _, b := range buckets {
-		rows = append(rows, row{b.Name, b.Created.UTC()})
-	}
+func printJSON(out io.Writer, v any) error {
 	e := json.NewEncoder(out)
 	e.SetIndent("", "  ")
-	return e.Encode(rows)
+	return e.Encode(v)
 }

@@ -73,7 +73,7 @@ func (e *examination) run(ctx context.Context) error {
 			continue
 		}
 		e.failed++
-		e.print("✗", c.name, explained(err, e.Remote.Credentials).Error())
+		e.print("✗", c.name, Explained(err, e.Remote.Credentials).Error())
 		if c.vital || ctx.Err() != nil {
 			for _, skipped := range checks[i+1:] {
 				e.print("-", skipped.name, "not tried")

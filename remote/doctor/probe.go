@@ -35,16 +35,16 @@ func Probe(ctx context.Context, o remote.Options, bucket, prefix string) error {
 	}
 	_, err = c.ListPage(ctx, remote.ListOptions{Bucket: bucket, Prefix: prefix, MaxKeys: 1})
 	if err != nil {
-		return fmt.Errorf("cannot use bucket %q at %s: %w", bucket, c.Endpoint(), explained(err, o.Credentials))
+		return fmt.Errorf("cannot use bucket %q at %s: %w", bucket, c.Endpoint(), Explained(err, o.Credentials))
 	}
 	return nil
 }
 
-// explained adds to err what to do about it, where package remote, which
+// Explained adds to err what to do about it, where package remote, which
 // knows what the service answered, has not done so.
-func explained(err error, keys remote.Credentials) error {
+func Explained(err error, keys remote.Credentials) error {
 	advice := advice(err)
-	if errors.Is(err, os.ErrPermission) {
+	if errors.Is(err, os.ErrPermission) && remote.CodeOf(err) != "" {
 		advice = "the keys are from " + keys.Source
 		if keys.Anonymous {
 			advice = "no keys were sent because of --anonymous: only public buckets can be listed so"
