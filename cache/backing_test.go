@@ -98,3 +98,21 @@ func TestMirrorFollowsWhatIsWritten(t *testing.T) {
 	b.holds(t, body)
 	s.Release()
 }
+
+// TestWhatAnEditTakesFromItsBaseIsNotPutOnDisk: the version is replaced by what
+// is made of it.
+func TestWhatAnEditTakesFromItsBaseIsNotPutOnDisk(t *testing.T) {
+	m := mount(t, Options{CacheDir: t.TempDir()})
+	const size = 20 << 20
+	m.put("large", random("base", size))
+	s := m.edit("large")
+	defer s.Release()
+	m.write(s, []byte("edited"), size/2)
+	m.commit(s)
+	m.tier.flush()
+	m.tier.mu.Lock()
+	defer m.tier.mu.Unlock()
+	if m.tier.used > 0 {
+		t.Errorf("%d bytes on disk", m.tier.used)
+	}
+}

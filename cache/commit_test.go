@@ -110,7 +110,7 @@ func TestEditOfALargeObjectChecksItsBaseJustBeforeComplete(t *testing.T) {
 	m.commit(s)
 	got := m.server.Counts()
 	gets := got[emulator.OpGetObject]
-	if gets == 0 || gets > 40 || m.server.Traffic().Out > size+1<<20 {
+	if gets == 0 || gets > 6 || m.server.Traffic().Out > size+1<<20 {
 		t.Errorf("%d GETs of %d bytes for the untouched ranges", gets, m.server.Traffic().Out)
 	}
 	log := m.server.Log()

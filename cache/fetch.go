@@ -35,6 +35,7 @@ type fetch struct {
 	fetcher *Fetcher
 	content *content
 	blocks  []*block
+	passing bool // they are not for the disk
 	cancel  context.CancelCauseFunc
 }
 
@@ -121,7 +122,9 @@ func (t *fetch) get(ctx context.Context, v Version, rest []*block, try int) (int
 		if err := readFull(body, k.data, patience); err != nil {
 			return i, stalledOr(ctx, fmt.Errorf("get %s: %w: %w", v.Path, errBroken, err))
 		}
-		t.fetcher.tier.offer(v, k)
+		if !t.passing {
+			t.fetcher.tier.offer(v, k)
+		}
 		t.fetcher.blocks.filled(k)
 	}
 	return len(rest), nil

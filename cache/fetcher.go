@@ -103,6 +103,14 @@ func (f *Fetcher) Reader(v Version) *Reader {
 	}
 }
 
+// PassingReader is Reader for a version that is about to be replaced: what it
+// fetches is not worth a place on the disk.
+func (f *Fetcher) PassingReader(v Version) *Reader {
+	r := f.Reader(v)
+	r.passing = true
+	return r
+}
+
 // Ahead begins to fetch v, for Readers that may come, as far as there is room and
 // requests to spare.
 func (f *Fetcher) Ahead(v Version) {
@@ -113,7 +121,7 @@ func (f *Fetcher) Ahead(v Version) {
 		return
 	}
 	for _, run := range d.runs {
-		f.start(r.content, run)
+		f.start(r.content, run, false)
 	}
 }
 
@@ -148,10 +156,11 @@ func (f *Fetcher) share(r *Reader, isSequential bool) int64 {
 	return min(f.window, f.blocks.limit/2/int64(max(len(f.active), 1)))
 }
 
-// start fetches the blocks of one run, which must be adjacent and filling.
-func (f *Fetcher) start(c *content, run []*block) {
+// start fetches the blocks of one run, which must be adjacent and filling;
+// passing: not for the disk.
+func (f *Fetcher) start(c *content, run []*block, passing bool) {
 	ctx, cancel := context.WithCancelCause(f.ctx)
-	t := &fetch{fetcher: f, content: c, blocks: run, cancel: cancel}
+	t := &fetch{fetcher: f, content: c, blocks: run, passing: passing, cancel: cancel}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {

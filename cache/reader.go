@@ -14,6 +14,7 @@ type Reader struct {
 	content *content
 	version Version
 	number  uint64 // not 0; unique within the Fetcher
+	passing bool   // see PassingReader
 
 	mu       sync.Mutex // guards what follows; never held while waiting; before Fetcher.mu
 	window   window     // with its streams
@@ -88,7 +89,7 @@ func (r *Reader) acquire(ctx context.Context, read span) ([]*block, *stream, err
 		return nil, nil, err
 	}
 	for _, run := range d.runs {
-		r.fetcher.start(r.content, run)
+		r.fetcher.start(r.content, run, r.passing)
 	}
 	if from != nil {
 		r.mu.Lock()

@@ -131,18 +131,22 @@ func (s *Staged) baseReader(base remote.Object) *Reader {
 	return s.reader
 }
 
-// baseChunk is how much of the base is read at once. Whole parts of an upload
-// get a Reader each, since several are read side by side.
-const baseChunk = 1 << 20
+// A read of the base takes up to baseChunk at once. One of more bytes is for a
+// part of an upload: it takes up to partChunk, a request each, through a Reader
+// of its own, since several are read side by side.
+const (
+	baseChunk = 1 << 20
+	partChunk = 8 << 20
+)
 
 func (v *view) readBase(ctx context.Context, p []byte, off int64) error {
-	reader := v.s.baseReader(v.base)
+	reader, most := v.s.baseReader(v.base), baseChunk
 	if reader == nil || len(p) > baseChunk {
-		reader = v.s.c.fetch.Reader(versionOf(v.base))
+		reader, most = v.s.c.fetch.PassingReader(versionOf(v.base)), int(min(partChunk, v.s.c.blocks.limit/8))
 		defer reader.Close()
 	}
 	for len(p) > 0 {
-		chunk, err := reader.Read(ctx, off, min(len(p), baseChunk))
+		chunk, err := reader.Read(ctx, off, min(len(p), most))
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removed elsewhere while it was edited: %w: %w", remote.ErrChanged, err)
 		}

@@ -16,7 +16,7 @@ import (
 
 const (
 	// uploadsInFlight is how many parts are on their way at once, at first.
-	uploadsInFlight = 8
+	uploadsInFlight = 16
 
 	// maxBuffered is the largest part that is read into memory before it is
 	// sent; parts of 128 MiB suffice for objects of 230 GB.
