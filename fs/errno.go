@@ -106,22 +106,25 @@ func codeErrno(code remote.Code) syscall.Errno {
 }
 
 // isEveryday reports what programs meet all the time, though never on a file
-// that they have open.
-func isEveryday(op string, errno syscall.Errno) bool {
+// that they have open, and never because the service refused something.
+func isEveryday(op string, errno syscall.Errno, err error) bool {
 	switch errno {
 	case syscall.EINTR:
 		return true
 	case syscall.ENOENT, syscall.EEXIST, syscall.ENOTEMPTY, syscall.ENOTDIR, syscall.EISDIR, syscall.ENAMETOOLONG, syscall.EILSEQ:
-		return op != "close" && op != "fsync" && op != "write" && op != "read"
+		refusal, refused := errors.AsType[*remote.Error](err)
+		refused = refused && refusal.Status != 0 && refusal.Code != remote.NoSuchKey
+		return !refused && op != "close" && op != "fsync" && op != "write" && op != "read"
 	}
 	return false
 }
 
 // report logs an error that the caller will see only as a number, and returns
-// that number. What programs meet every day is not logged.
+// that number. What programs meet every day is not logged, and what the kernel
+// asks for again only once.
 func (m *Mount) report(op string, err error) syscall.Errno {
 	errno := errnoOf(err)
-	if errno != 0 && m.ctx.Err() == nil && !isEveryday(op, errno) {
+	if errno != 0 && m.ctx.Err() == nil && !isEveryday(op, errno, err) && m.logged.isNew(op+" "+err.Error()) {
 		m.log.Error("operation failed", "op", op, "errno", errno.Error(), "err", err)
 	}
 	return errno

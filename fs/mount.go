@@ -66,6 +66,7 @@ type Mount struct {
 	uid, gid   uint32
 	umask      uint32
 	log        *slog.Logger
+	logged     repeats
 	started    time.Time
 
 	ctx         context.Context // ends once unmounted

@@ -56,19 +56,17 @@ func (a *answer) decode(k *call, v any) error {
 // errorIn returns the error that a 2xx answer carries as its document.
 func (a *answer) errorIn(k *call, doc []byte) error {
 	var e struct {
-		XMLName   xml.Name `xml:"Error"`
-		Code      string
-		Message   string
-		RequestID string `xml:"RequestId"`
+		XMLName xml.Name `xml:"Error"`
+		errorDocument
 	}
 	if xml.Unmarshal(doc, &e) != nil {
 		return nil
 	}
-	err := &Error{Op: k.op, Path: k.path, Status: a.StatusCode, Code: Code(e.Code), Message: e.Message, RequestID: e.RequestID}
-	if err.Code == "" {
-		err.Code = InternalError
+	if e.Code == "" {
+		e.Code = string(InternalError)
 	}
-	err.finish(a.Response)
+	err := &Error{Op: k.op, Path: k.path, Status: a.StatusCode}
+	err.finish(a.Response, e.errorDocument)
 	return err
 }
 

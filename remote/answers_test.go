@@ -85,7 +85,8 @@ func TestErrorText(t *testing.T) {
 		{403, "InvalidAccessKeyId", nil, []string{"access key"}},
 		{404, "NoSuchBucket", nil, []string{"Ncloud Storage"}},
 		{403, "RequestTimeTooSkewed", []string{"Date", "Mon, 02 Jan 2006 15:04:05 GMT"}, []string{"clock", "ahead of the server"}},
-		{301, "PermanentRedirect", []string{"x-amz-bucket-region", "jp-standard"}, []string{"jp-standard"}},
+		{301, "PermanentRedirect", []string{"x-amz-bucket-region", "jp-standard"}, []string{"region jp", "--region jp"}},
+		{301, "PermanentRedirect", []string{"x-amz-bucket-region", "eu-west-9"}, []string{"--region eu-west-9"}},
 		{400, "AuthorizationHeaderMalformed", nil, []string{"region"}},
 		{418, "", nil, []string{"HTTP 418 I'm a teapot"}},
 	} {

@@ -101,7 +101,7 @@ func (c *Client) do(ctx context.Context, k *call) error {
 // check refuses what no service could take.
 func (k *call) check() error {
 	if len(k.path.Key) > MaxKeyLength && !k.list {
-		return &Error{Op: k.op, Path: k.path, Code: KeyTooLong}
+		return &Error{Op: k.op, Path: k.path, Code: KeyTooLong, Hint: hintOf(KeyTooLong)}
 	}
 	if k.path.Bucket == "" && (k.object || k.bucket || k.list) {
 		return &Error{Op: k.op, Path: k.path, Code: InvalidBucketName}
@@ -151,6 +151,7 @@ func (c *Client) attempt(ctx context.Context, k *call, deadline time.Time) (fail
 	}
 	w.answered()
 	a := &answer{Response: resp, watch: w}
+	resp.Request = req
 	resp.Body = &watchedBody{ReadCloser: resp.Body, watch: w}
 	defer func() {
 		if !a.kept {

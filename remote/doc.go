@@ -34,7 +34,7 @@
 //
 // Each operation is a call; Client.do builds, signs and sends its request,
 // and takes in the answer, as often as it takes. minio-go provides the
-// signature and the form of errors. Its client is not used: it cannot honour
+// signature. Its client is not used: it cannot honour
 // Retry-After, reports a copy that failed as a success, decodes a page in 15
 // ms (here: 0.6), hashes every chunk with SHA-256 over plain HTTP, and cannot
 // express names that are not UTF-8. Bodies are signed as UNSIGNED-PAYLOAD,

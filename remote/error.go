@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-
-	"github.com/minio/minio-go/v7"
 )
 
 // ErrChanged says that the object is no longer the version that was asked for (412).
@@ -104,19 +102,20 @@ const maxErrorBody = 64 << 10
 // errorOf makes the error of an answer whose status is not 2xx. It reads the body.
 func errorOf(k *call, resp *http.Response) *Error {
 	e := &Error{Op: k.op, Path: k.path, Status: resp.StatusCode}
+	var doc errorDocument
 	if k.method != http.MethodHead {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-		var doc minio.ErrorResponse
-		if xml.Unmarshal(body, &doc) == nil {
-			e.Code, e.Message, e.RequestID = Code(doc.Code), doc.Message, doc.RequestID
+		if xml.Unmarshal(body, &doc) != nil {
+			doc = errorDocument{}
 		}
 	}
-	e.finish(resp)
+	e.finish(resp, doc)
 	return e
 }
 
-// finish fills in what the answer's header tells.
-func (e *Error) finish(resp *http.Response) {
+// finish fills in what the answer's document and header tell.
+func (e *Error) finish(resp *http.Response, doc errorDocument) {
+	e.Code, e.Message, e.RequestID = Code(doc.Code), doc.Message, doc.RequestID
 	if e.Code == "" {
 		e.Code = codeOfStatus(resp.StatusCode, e.Path)
 	}
@@ -124,59 +123,7 @@ func (e *Error) finish(resp *http.Response) {
 		e.RequestID = resp.Header.Get("x-amz-request-id")
 	}
 	e.retryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
-	e.Hint = hint(e, resp)
-}
-
-// maxSkew is how far the clock may be off before the service refuses a
-// signature (Signature Version 4: 15 minutes).
-const maxSkew = 15 * time.Minute
-
-// hint says what a person can do about e; "" when there is nothing to say.
-func hint(e *Error, resp *http.Response) string {
-	region := resp.Header.Get("x-amz-bucket-region")
-	switch e.Code {
-	case RequestTimeTooSkewed, AccessDenied, SignatureDoesNotMatch:
-		if skew, ok := skewOf(resp.Header); ok && (skew.Abs() > maxSkew || e.Code == RequestTimeTooSkewed) {
-			return "clock: this machine is " + describeSkew(skew) + "; set its clock"
-		}
-	}
-	switch e.Code {
-	case SignatureDoesNotMatch:
-		return "the secret key does not belong to the access key, or the region is wrong"
-	case InvalidAccessKeyID:
-		return "no such access key at this endpoint: check the key, and that it is of this NAVER Cloud site (public, gov, fin)"
-	case AccessDenied:
-		return "the keys are not allowed to do this; check the key's permissions and the ACL"
-	case InvalidSecurity, CredentialsNotSupported:
-		return "the endpoint does not accept these keys"
-	case RequestTimeTooSkewed:
-		return "clock: set this machine's clock"
-	case NoSuchBucket:
-		return "check the name and the region; a bucket of the newer product Ncloud Storage is not at an Object Storage endpoint"
-	case AuthorizationHeaderMalformed, PermanentRedirect, Redirect, TemporaryRedirect:
-		if region != "" {
-			return "the bucket is in region " + region
-		}
-		return "the bucket is in another region: check region and endpoint"
-	}
-	return ""
-}
-
-// skewOf is this machine's clock less the server's, by the answer's Date
-// header; false when there is none.
-func skewOf(h http.Header) (time.Duration, bool) {
-	date, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return 0, false
-	}
-	return time.Since(date), true
-}
-
-func describeSkew(d time.Duration) string {
-	if d < 0 {
-		return d.Abs().Round(time.Second).String() + " behind the server"
-	}
-	return d.Round(time.Second).String() + " ahead of the server"
+	e.Hint = hint(e, resp, doc)
 }
 
 // printable returns s, quoted when a terminal or a log could misread it.

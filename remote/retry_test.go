@@ -151,6 +151,7 @@ func TestEveryDocumentedCode(t *testing.T) {
 				e, _ := errors.AsType[*remote.Error](err)
 				equal(t, "request id", e.RequestID, "id-1")
 				equal(t, "message", e.Message, "in words")
+				equal(t, "says what to do", e.Hint != "", test.code != remote.NoSuchKey)
 				for _, sentinel := range []error{fs.ErrNotExist, fs.ErrPermission, fs.ErrExist, errors.ErrUnsupported, remote.ErrChanged, remote.ErrTooLarge} {
 					equal(t, "is "+sentinel.Error(), errors.Is(err, sentinel), sentinel == test.sentinel)
 				}

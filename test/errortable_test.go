@@ -28,8 +28,7 @@ func rows(errno unix.Errno, passes bool, codes string) []errorRow {
 	return all
 }
 
-// errorTable leaves out what means something else by operation (NoSuchUpload,
-// InvalidRange and the like) and redirects, which package remote tests.
+// errorTable leaves out the rows of elsewhere.
 func errorTable() []errorRow {
 	return slices.Concat(
 		rows(unix.ENOENT, false, "NoSuchKey NoSuchBucket"),
@@ -79,23 +78,47 @@ func heads() []errorRow {
 		rows(unix.EIO, true, "InternalError ServiceUnavailable"))
 }
 
-// hintOf is what a person has to find in the log.
+// elsewhere are the rows that say something by the operation only, or have the
+// request sent elsewhere: where they are out of place they are final.
+func elsewhere() []errorRow {
+	return rows(unix.EIO, false, "NoSuchUpload InvalidRange EntityTooSmall InvalidPart InvalidPartOrder Redirect TemporaryRedirect")
+}
+
+// hintOf is what a person has to find in the log, beside the code and the path.
 func hintOf(code string) string {
-	switch code {
-	case "AccessDenied":
-		return "check the key's permissions"
-	case "InvalidAccessKeyId":
-		return "no such access key at this endpoint"
-	case "SignatureDoesNotMatch":
-		return "the secret key does not belong to the access key"
-	case "InvalidSecurity", "CredentialsNotSupported":
-		return "does not accept these keys"
-	case "NoSuchBucket":
-		return "check the name and the region"
-	case "RequestTimeTooSkewed":
-		return "set its clock"
+	for hint, codes := range map[string]string{
+		"check the key's permissions":           "AccessDenied",
+		"no such access key at this endpoint":   "InvalidAccessKeyId",
+		"does not belong to the access key":     "SignatureDoesNotMatch",
+		"does not accept these keys":            "InvalidSecurity CredentialsNotSupported",
+		"check the name and the region":         "NoSuchBucket",
+		"of the server; set its clock":          "RequestTimeTooSkewed",
+		"locked against change":                 "InvalidObjectState",
+		"another client has changed":            "PreconditionFailed",
+		"remove its objects":                    "BucketNotEmpty",
+		"choose another":                        "BucketAlreadyExists",
+		"busy with another change":              "InvalidBucketState",
+		"remove one":                            "TooManyBuckets",
+		"at most 10 TB":                         "EntityTooLarge",
+		"use shorter names":                     "KeyTooLong",
+		"more than 2 KB":                        "MetadataTooLarge",
+		"does not offer this operation":         "MethodNotAllowed NotImplemented",
+		"check the proxy":                       "MissingContentLength",
+		"the bytes changed or ended on the way": "BadDigest InvalidDigest IncompleteBody",
+		"busy or disturbed":                     "OperationAborted RequestTimeout InternalError ServiceUnavailable SlowDown",
+		"ended by somebody else":                "NoSuchUpload EntityTooSmall InvalidPart InvalidPartOrder",
+		"shorter than it was":                   "InvalidRange",
+		"in another region":                     "Redirect TemporaryRedirect",
+		"no bucket can have this name":          "InvalidBucketName",
+		"check --region":                        "InvalidLocationConstraint",
+		"no account has this e-mail address":    "UnresolvableGrantByEmailAddress",
+		"does not take this ACL":                "MalformedACLError",
+	} {
+		if slices.Contains(strings.Fields(codes), code) {
+			return hint
+		}
 	}
-	return ""
+	return "does not understand the request"
 }
 
 // faulty is a system call whose request of one operation is refused.
@@ -107,6 +130,12 @@ type faulty struct {
 	key     string   // of the request, as a suffix of the name
 	do      func(p *program, name string) error
 	except  []errorRow // where the table does not decide
+}
+
+// isWhole reports whether it is one of the four that the whole table is tried
+// with, and the log looked at: a read, a write, a listing and a rename.
+func (f *faulty) isWhole() bool {
+	return slices.Contains([]string{"whole read " + opGet, "close " + opPut, "lstat " + opList, "rename " + opCopy}, f.call+" "+f.op)
 }
 
 // name is where the call is made for one row.
@@ -147,8 +176,12 @@ func (f *faulty) isKeyed() bool { return f.op != emulator.OpDeleteObjects }
 // after a second, is for errors that are tried again.
 type faultyMounts struct {
 	s                  *store
-	log                *logBuffer    // of the patient one
-	patient, impatient chan *program // idle ones: the waits between attempts pass side by side
+	patient, impatient *faultyMount
+}
+
+type faultyMount struct {
+	log  *logBuffer
+	idle chan *program // the waits between attempts pass side by side
 }
 
 func mountFaulty(t *testing.T, calls []faulty) *faultyMounts {
@@ -157,7 +190,7 @@ func mountFaulty(t *testing.T, calls []faulty) *faultyMounts {
 	for _, f := range calls {
 		f.prepare(t, s)
 	}
-	start := func(options ...string) (*mounted, chan *program) {
+	start := func(options ...string) *faultyMount {
 		m := s.mount(t, root(), options...)
 		t.Cleanup(func() { m.kill(t) }) // what was kept is not waited for
 		// Listed in this order, each directory is one request.
@@ -166,29 +199,44 @@ func mountFaulty(t *testing.T, calls []faulty) *faultyMounts {
 		for range cap(idle) {
 			idle <- m.start(t)
 		}
-		return m, idle
+		return &faultyMount{m.log, idle}
 	}
-	m, patient := start()
-	_, impatient := start("--retry-time=1s")
-	return &faultyMounts{s, m.log, patient, impatient}
+	return &faultyMounts{s, start(), start("--retry-time=1s")}
+}
+
+// logged waits for what a mount logs of a call that failed, and checks that it
+// is one line, with the path, the code and what to do.
+func (m *faultyMount) logged(t testing.TB, name, code string) {
+	t.Helper()
+	lines := func() (found []string) {
+		for line := range strings.Lines(m.log.String()) {
+			if strings.Contains(line, "operation failed") && strings.Contains(line, name) {
+				found = append(found, line)
+			}
+		}
+		return found
+	}
+	eventually(t, code+" is logged", func() bool { return len(lines()) > 0 })
+	if found := lines(); len(found) != 1 || !strings.Contains(found[0], code) || !strings.Contains(found[0], hintOf(code)) {
+		t.Errorf("%s: want one line that says %q, got %q", code, hintOf(code), found)
+	}
 }
 
 // check injects one row.
 func (m *faultyMounts) check(t testing.TB, f *faulty, row errorRow) {
 	t.Helper()
-	want, idle := row.errno, m.patient
+	want, on := row.errno, m.patient
 	if row.passes {
-		idle = m.impatient
+		on = m.impatient
 	}
 	if i := slices.IndexFunc(f.except, func(e errorRow) bool { return e.code == row.code }); i >= 0 {
 		want = f.except[i].errno
 	}
-	p := <-idle
+	p := <-on.idle
 	err := f.try(m.s, p, row, "always", 0)
-	idle <- p
-	isLogged := row.errno != unix.ENOENT || f.call == "close" || f.call == "fsync" // elsewhere it is an everyday error
-	if hint := hintOf(row.code); f.op == opPut && isLogged {
-		eventually(t, row.code+": the log says "+hint, func() bool { return strings.Contains(m.log.String(), hint) })
+	on.idle <- p
+	if f.isWhole() && row.code != "NoSuchKey" { // what is not there is an everyday error
+		on.logged(t, f.name(row.code, "always"), row.code)
 	}
 	if want == 0 && err != nil || want != 0 && !errors.Is(err, want) {
 		t.Errorf("%s: got %v, want %v", row.code, err, want)
@@ -196,9 +244,9 @@ func (m *faultyMounts) check(t testing.TB, f *faulty, row errorRow) {
 	if !row.passes {
 		return
 	}
-	p = <-m.patient
+	p = <-m.patient.idle
 	err = f.try(m.s, p, row, "once", 1)
-	m.patient <- p
+	m.patient.idle <- p
 	if err != nil {
 		t.Errorf("%s, once: %v", row.code, err)
 	}
@@ -261,11 +309,11 @@ func faultyFiles() []faulty {
 		// a file which has these bytes has not is no end of file. Each is in a
 		// directory of its own: else it may have been fetched ahead of the read.
 		// These come last, or others would be listed ahead with them.
-		{"whole read", opGet, append(errorTable(), rows(unix.EIO, false, "InvalidRange")...), []string{"/file"}, "/file", read,
+		{"whole read", opGet, append(errorTable(), elsewhere()...), []string{"/file"}, "/file", read,
 			rows(unix.ESTALE, false, "NoSuchKey NoSuchBucket")},
 		// A PUT does not know the code; a copy that a close makes of an edited
 		// file does, when its base was removed.
-		{"close", opPut, errorTable(), nil, "", small, rows(unix.ESTALE, false, "NoSuchKey")},
+		{"close", opPut, append(errorTable(), elsewhere()...), nil, "", small, rows(unix.ESTALE, false, "NoSuchKey")},
 		{"fsync", opPut, oneOfEach(), nil, "", func(p *program, name string) error {
 			f, err := p.open(name, unix.O_WRONLY|unix.O_CREAT)
 			if err == nil {
@@ -291,7 +339,7 @@ func faultyFiles() []faulty {
 // faultyNames are calls about names and attributes.
 func faultyNames() []faulty {
 	return []faulty{
-		{"lstat", opList, errorTable(), []string{"/file"}, "/", func(p *program, name string) error {
+		{"lstat", opList, append(errorTable(), elsewhere()...), []string{"/file"}, "/", func(p *program, name string) error {
 			_, err := p.lstat(name + "/file")
 			return err
 		}, nil},
@@ -308,7 +356,7 @@ func faultyNames() []faulty {
 		{"chmod", opHead, heads(), []string{""}, "", func(p *program, name string) error { return p.chmod(name, 0o600) }, nil},
 		{"chmod", opCopy, oneOfEach(), []string{""}, "", func(p *program, name string) error { return p.chmod(name, 0o600) }, nil},
 		{"setxattr", opCopy, oneOfEach(), []string{""}, "", func(p *program, name string) error { return p.setxattr(name, "user.a", "b") }, nil},
-		{"rename", opCopy, errorTable(), []string{""}, "-to", func(p *program, name string) error { return p.rename(name, name+"-to") }, nil},
+		{"rename", opCopy, append(errorTable(), elsewhere()...), []string{""}, "-to", func(p *program, name string) error { return p.rename(name, name+"-to") }, nil},
 		{"rename", opDelete, oneOfEach(), []string{""}, "", func(p *program, name string) error { return p.rename(name, name+"-to") }, nil},
 		{"rename directory", opCopy, oneOfEach(), []string{"/file"}, "-to/file", func(p *program, name string) error {
 			return p.rename(name, name+"-to")
