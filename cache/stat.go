@@ -21,7 +21,7 @@ func (c *Cache) Stat(ctx context.Context, n Name) (Entry, error) {
 	if s := c.stage.Of(n); s != nil {
 		return s.Entry(), nil
 	}
-	e, ok, isLarge := c.dirs.Lookup(n)
+	e, ok, isLarge := c.remembered(n)
 	if !ok {
 		var err error
 		if e, err = c.find(ctx, n, isLarge); err != nil {
@@ -43,12 +43,25 @@ func (c *Cache) Peek(n Name) (Entry, bool) {
 	if s := c.stage.Of(n); s != nil {
 		return s.Entry(), true
 	}
-	e, ok, _ := c.dirs.Lookup(n)
+	e, ok, _ := c.remembered(n)
 	if !ok {
 		return Entry{}, false
 	}
 	e = c.complete(n, e)
 	return e, e.Known || !c.exact || e.Kind == Absent
+}
+
+// remembered is what is known of a name that was not in the stage a moment ago. One
+// that only the stage has may be there by now, or it is just being renamed.
+func (c *Cache) remembered(n Name) (e Entry, ok, isLarge bool) {
+	e, ok, isLarge = c.dirs.Lookup(n)
+	if !ok || e.Kind != File || e.Object.Path.Key != "" {
+		return e, ok, isLarge
+	}
+	if s := c.stage.Of(n); s != nil {
+		return s.Entry(), true, isLarge
+	}
+	return Entry{Kind: Absent, Expires: time.Now()}, true, isLarge
 }
 
 // Forget drops what is known of n, and the bytes of versions that nobody has
@@ -61,10 +74,12 @@ func (c *Cache) Forget(n Name) {
 
 // complete adds the metadata that is remembered of e.
 func (c *Cache) complete(n Name, e Entry) Entry {
-	switch e.Kind {
-	case File:
+	switch {
+	case e.Staged != nil: // knows its own
+		return e
+	case e.Kind == File:
 		e.Object, e.Known = c.known.Complete(e.Object)
-	case Dir:
+	case e.Kind == Dir:
 		if s := c.stage.Of(n.marker()); s != nil {
 			marker := s.Entry()
 			e.Object, e.Attr, e.Known = marker.Object, marker.Attr, true
@@ -88,7 +103,7 @@ func (c *Cache) find(ctx context.Context, n Name, isLarge bool) (Entry, error) {
 		if err != nil {
 			return Entry{}, err
 		}
-		if e, ok, _ := c.dirs.Lookup(n); ok {
+		if e, ok, _ := c.remembered(n); ok {
 			return e, nil
 		}
 	}

@@ -128,6 +128,19 @@ func TestWhatOthersChangeIsSeenAfterTheTTL(t *testing.T) {
 	eventually(t, "d/a is gone", func() bool { return m.stat("d/a").Kind == Absent })
 }
 
+// TestFileWhoseNameIsJustBeingTakenIsNotThere: not an empty one that nobody made.
+func TestFileWhoseNameIsJustBeingTakenIsNotThere(t *testing.T) {
+	m := mount(t, Options{})
+	m.checkKind("d/a", Absent)
+	m.dirs.Pin("d/a") // as a rename does before it moves the file in the stage
+	m.checkKind("d/a", Absent)
+	s := m.overwrite("d/a")
+	defer s.Release()
+	if e := m.stat("d/a"); e.Staged != s {
+		t.Errorf("got %+v, want the staged file", e)
+	}
+}
+
 func TestForgetAsksTheBucketAgain(t *testing.T) {
 	m := mount(t, Options{})
 	m.checkKind("d/a", Absent)

@@ -17,7 +17,8 @@ func (c *Cache) watchBehind(s *Staged, o remote.Object, d doubt) {
 		return
 	}
 	c.watches.Go(func() {
-		for wait := time.Until(d.until); ; wait = lastRetry {
+		wait := time.Until(d.until)
+		for again := firstRetry; ; again = min(2*again, lastRetry) {
 			select {
 			case <-time.After(wait):
 			case <-c.ctx.Done():
@@ -28,7 +29,8 @@ func (c *Cache) watchBehind(s *Staged, o remote.Object, d doubt) {
 				return
 			}
 			c.log.Warn("cannot look whether an older upload has overwritten a newer one",
-				"err", err, "again_in", lastRetry.String())
+				"err", err, "again_in", again.String())
+			wait = again
 		}
 	})
 }
