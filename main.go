@@ -95,7 +95,8 @@ func (p *program) mount(ctx context.Context, m *config.Mount, welcome string) er
 		return err
 	}
 	store.Logger, m.Cache.Logger, m.FS.Logger = log.Logger, log.Logger, log.Logger
-	if m.Cache.Client, err = remote.New(store); err != nil {
+	memory := doctor.Memory{Dir: m.StateDir}
+	if m.Cache.Client, err = memory.Client(store); err != nil {
 		return err
 	}
 	daemon.LimitMemory(m.Cache.Memory)
@@ -142,7 +143,7 @@ func runDoctor(ctx context.Context, d *config.Doctor) error {
 		return err
 	}
 	return doctor.Run(ctx, doctor.Options{Remote: store, Bucket: d.Source.Bucket, Prefix: d.Source.Prefix,
-		ReadOnly: d.ReadOnly, Out: os.Stdout})
+		ReadOnly: d.ReadOnly, JSON: d.JSON, Memory: doctor.Memory{Dir: d.StateDir}, Out: os.Stdout})
 }
 
 // withClient is for somebody who waits at a terminal.

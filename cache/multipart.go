@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"maps"
 
 	"golang.org/x/sync/errgroup"
@@ -221,6 +222,15 @@ func (c *Cache) sendPart(ctx context.Context, up *remote.Upload, snap *snapshot,
 		return remote.Part{}, err
 	}
 	defer c.uploads.done(p.size)
+	if snap.isBaseAt(p.off, p.size) && c.client.Findings().PartCopy {
+		sent, err := up.CopyPart(ctx, p.number, snap.base, p.off, p.size)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return sent, errRemovedElsewhere()
+		case !errors.Is(err, errors.ErrUnsupported):
+			return partSent(up, snap.s, sent, err)
+		}
+	}
 	if p.size > maxBuffered {
 		sent, err := up.Part(ctx, p.number, io.NewSectionReader(snap, p.off, p.size), p.size)
 		return partSent(up, snap.s, sent, err)

@@ -77,6 +77,12 @@ func (v *view) isBase() bool {
 // usesBase reports whether bytes of the base version show through.
 func (v *view) usesBase() bool { return !v.local.Covers(0, min(v.baseEnd, v.size)) }
 
+// isBaseAt reports whether the range is the base's, byte for byte.
+func (v *view) isBaseAt(off, size int64) bool {
+	inside, until := v.local.at(off)
+	return !inside && until >= off+size && off+size <= v.baseEnd
+}
+
 func (v *view) readAt(ctx context.Context, p []byte, off int64) (int, error) {
 	n := 0
 	for n < len(p) && off < v.size {

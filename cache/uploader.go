@@ -80,13 +80,21 @@ func (c *Cache) checkBase(ctx context.Context, snap *snapshot) error {
 	now, err := c.client.Head(ctx, snap.base.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("removed elsewhere while it was edited: %w", remote.ErrChanged)
+		return errRemovedElsewhere()
 	case err != nil:
 		return err
 	case now.ETag != snap.base.ETag:
-		return fmt.Errorf("written elsewhere while it was edited: %w", remote.ErrChanged)
+		return errWrittenElsewhere()
 	}
 	return nil
+}
+
+func errRemovedElsewhere() error {
+	return fmt.Errorf("removed elsewhere while it was edited: %w", remote.ErrChanged)
+}
+
+func errWrittenElsewhere() error {
+	return fmt.Errorf("written elsewhere while it was edited: %w", remote.ErrChanged)
 }
 
 // putWhole sends a small file with one PUT. When its base has changed, the
@@ -101,9 +109,30 @@ func (c *Cache) putWhole(ctx context.Context, p remote.Path, snap *snapshot, o r
 	if !snap.asItIs && !snap.isStill() {
 		return remote.Object{}, errWritten
 	}
-	if err := c.checkBase(ctx, snap); errors.Is(err, remote.ErrChanged) {
-		return remote.Object{}, &rescued{err, bytes.Clone(body)}
-	} else if err != nil {
+	stored, err := c.putOver(ctx, p, snap, body, o)
+	if errors.Is(err, remote.ErrChanged) {
+		err = &rescued{err, bytes.Clone(body)}
+	}
+	return stored, err
+}
+
+// putOver is putBody over the base of an edit only: by one request where the
+// service honours If-Match, else with a look at it just before.
+func (c *Cache) putOver(ctx context.Context, p remote.Path, snap *snapshot, body []byte, o remote.PutOptions) (remote.Object, error) {
+	if !snap.diverted && snap.usesBase() && p == snap.base.Path && c.client.Findings().ConditionalPut {
+		o.IfMatch = snap.base.ETag
+		stored, err := c.putBody(ctx, p, snap, body, o)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return stored, errRemovedElsewhere()
+		case errors.Is(err, remote.ErrChanged):
+			return stored, errWrittenElsewhere()
+		case !errors.Is(err, errors.ErrUnsupported):
+			return stored, err
+		}
+		o.IfMatch = ""
+	}
+	if err := c.checkBase(ctx, snap); err != nil {
 		return remote.Object{}, err
 	}
 	return c.putBody(ctx, p, snap, body, o)

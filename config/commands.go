@@ -67,7 +67,7 @@ ncloudfs pending --stage-dir /srv/stage --discard notes.txt
 			options: demoOptions(), examples: "mkdir demo-bucket && ncloudfs demo demo-bucket\n", run: a.runDemo},
 		{name: "doctor", args: []string{"SOURCE"},
 			usage:   "check keys, clock, endpoint and what the keys may do",
-			about:   "Goes through what a mount needs and says what to do about what is missing.\nIt writes, reads and deletes one small object below .ncloudfs-doctor-*/, unless\n--read-only. Exit code 1 when something a mount needs is missing.\n" + sourceAbout + "\n" + keysAbout,
+			about:   "Goes through what a mount needs and says what to do about what is missing.\nThen it finds out what the service leaves open, and keeps what later mounts can use.\nIt writes some 20 MiB below .ncloudfs-doctor-*/ and removes them, unless --read-only.\nExit code 1 when something a mount needs is missing.\n" + sourceAbout + "\n" + keysAbout,
 			options: doctorOptions(), examples: "ncloudfs doctor my-bucket\n", run: a.runDoctor},
 	}, a.bucketCommands(), []*command{
 		{name: "version", usage: "print the version",
@@ -104,7 +104,11 @@ func (a *App) runDoctor(ctx context.Context, p *parsed) error {
 	if err != nil {
 		return err
 	}
-	return a.Doctor(ctx, &Doctor{Source: source, Store: p.store, ReadOnly: p.readOnly})
+	state, err := stateDir(a.LookupEnv)
+	if err != nil {
+		return err
+	}
+	return a.Doctor(ctx, &Doctor{Source: source, Store: p.store, ReadOnly: p.readOnly, JSON: p.json, StateDir: state})
 }
 
 // runHelper runs a mount as mount(8) asks for it.

@@ -41,6 +41,8 @@ type Doctor struct {
 	Source   Source
 	Store    Store
 	ReadOnly bool // write nothing
+	JSON     bool
+	StateDir string // absolute; made when needed
 }
 
 // completeStore believes what NAVER's own tools read, when the user names

@@ -105,7 +105,7 @@ func demoOptions() options {
 }
 
 func doctorOptions() options {
-	return append(storeOptions(), viewOptions().find("read-only"))
+	return append(storeOptions(), viewOptions().find("read-only"), jsonOption())
 }
 
 func jsonOption() *option {

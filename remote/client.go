@@ -22,9 +22,11 @@ type Client struct {
 	etags     etagKinds
 	sums      sums
 	skew      atomic.Pointer[time.Duration]
+	findings  atomic.Pointer[Findings]
 
 	unanswered func(Path, time.Time) // nil: none; see OnUnanswered
 	busy       func(op string)       // nil: none; see OnBusy
+	onFindings func(Findings)        // nil: none; see Options
 }
 
 // limits are the timeouts of Options, none of them zero.
@@ -44,14 +46,18 @@ func New(o Options) (*Client, error) {
 	if !o.Credentials.Anonymous && (o.Credentials.AccessKey == "" || o.Credentials.SecretKey == "") {
 		return nil, errors.New("object store: no access key and secret key given, and not asked to be anonymous")
 	}
-	return &Client{
+	c := &Client{
 		endpoint:  endpoint,
 		signer:    newSigner(o.Credentials, region),
 		transport: o.Transport,
 		log:       o.Logger,
 		userAgent: o.UserAgent,
 		limits:    limits{o.ConnectTimeout, o.FirstByteTimeout, o.StallTimeout, o.RetryTime},
-	}, nil
+
+		onFindings: o.OnFindings,
+	}
+	c.findings.Store(&o.Findings)
+	return c, nil
 }
 
 // Endpoint returns the URL of the endpoint, without a trailing slash.

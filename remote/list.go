@@ -28,6 +28,7 @@ type Page struct {
 	Objects  []Object
 	Prefixes []string // common prefixes, whole
 	Next     string   // marker of the next page; empty: this was the last
+	Named    bool     // the answer itself named the next marker
 	Ordered  bool     // keys and prefixes came in ascending byte order, all after the marker
 }
 
@@ -105,7 +106,7 @@ func (p *Page) finish(o ListOptions, truncated bool, next nextMarker) error {
 	if !truncated {
 		return nil
 	}
-	p.Next = next.choose(p, last)
+	p.Next, p.Named = next.choose(p, last), next.raw != ""
 	if p.Next <= o.Marker {
 		return fmt.Errorf("%w: a truncated page whose next marker %q is not after %q", errMalformed, p.Next, o.Marker)
 	}

@@ -26,6 +26,9 @@ type Options struct {
 	// is still moving then may end.
 	RetryTime time.Duration
 
+	Findings   Findings       // what the endpoint is known to offer; default nothing undocumented
+	OnFindings func(Findings) // called when an answer corrects them; default none
+
 	Transport http.RoundTripper // default: NewTransport
 	Logger    *slog.Logger      // default: discards
 	UserAgent string            // default "ncloudfs"

@@ -1,13 +1,11 @@
 package doctor
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"ncloudfs/remote"
@@ -19,19 +17,24 @@ type Options struct {
 	Bucket   string
 	Prefix   string // empty, or ends in "/"
 	ReadOnly bool   // write nothing
+	JSON     bool   // one document instead of a table
+	Memory   Memory // where what the endpoint offers is kept
 	Out      io.Writer
 }
 
 // examination is one run of the doctor.
 type examination struct {
 	Options
-	client  *remote.Client
-	scratch remote.Path // the one object that is written
-	written bool        // it may be there
-	failed  int
+	scratch
+	findings []Finding
+	failed   int
+
+	object remote.Path     // the object of the first checks
+	parts  remote.Object   // one of parts, when they were taken
+	known  remote.Findings // for Memory
 }
 
-// check is one line of the table: what was found, or what is wrong.
+// check is something that a mount needs.
 type check struct {
 	name string
 	run  func(context.Context) (found string, err error)
@@ -39,21 +42,38 @@ type check struct {
 	vital bool
 }
 
-// Run checks one thing after the other and prints a line for each. The error
-// says how many a mount could not do without.
-func Run(ctx context.Context, o Options) error {
+// Run checks one thing after the other, what a mount needs before what it can
+// do without, and prints a line for each. The error says how many a mount could
+// not do without.
+func Run(ctx context.Context, o Options) (err error) {
 	o.Remote = Impatient(o.Remote)
 	client, err := remote.New(o.Remote)
 	if err != nil {
 		return err
 	}
-	e := &examination{Options: o, client: client}
-	e.scratch = remote.Path{Bucket: o.Bucket, Key: o.Prefix + ".ncloudfs-doctor-" + rand.Text()[:12] + "/object"}
-	defer e.cleanUp(ctx)
-	return e.run(ctx)
+	e := &examination{Options: o, scratch: scratch{client: client,
+		prefix: remote.Path{Bucket: o.Bucket, Key: o.Prefix + scratchPrefix + rand.Text()[:12] + "/"}}}
+	defer func() {
+		if dirt := e.clean(ctx); dirt != nil {
+			err = errors.Join(err, fmt.Errorf("cleaning up: %w", dirt))
+		}
+	}()
+	if e.check(ctx) {
+		e.probe(ctx)
+	}
+	if e.JSON {
+		if err := e.printJSON(); err != nil {
+			return err
+		}
+	}
+	if e.failed > 0 {
+		return fmt.Errorf("%d of %d checks failed", e.failed, len(e.findings))
+	}
+	return nil
 }
 
-func (e *examination) run(ctx context.Context) error {
+// check goes through what a mount needs, and reports whether to go on.
+func (e *examination) check(ctx context.Context) bool {
 	checks := []check{
 		{"keys", e.checkKeys, true},
 		{"endpoint", e.checkEndpoint, true},
@@ -69,26 +89,45 @@ func (e *examination) run(ctx context.Context) error {
 	for i, c := range checks {
 		found, err := c.run(ctx)
 		if err == nil {
-			e.print("✓", c.name, found)
+			e.add(Finding{Name: c.name, Status: OK, Found: found})
 			continue
 		}
-		e.failed++
-		e.print("✗", c.name, Explained(err, e.Remote.Credentials).Error())
+		e.add(Finding{Name: c.name, Status: Failed, Found: Explained(err, e.Remote.Credentials).Error()})
 		if c.vital || ctx.Err() != nil {
 			for _, skipped := range checks[i+1:] {
-				e.print("-", skipped.name, "not tried")
+				e.add(Finding{Name: skipped.name, Status: Skipped, Found: "not tried"})
 			}
-			break
+			return false
 		}
 	}
-	if e.failed > 0 {
-		return fmt.Errorf("%d of %d checks failed", e.failed, len(checks))
-	}
-	return nil
+	return true
 }
 
-func (e *examination) print(mark, name, text string) {
-	fmt.Fprintf(e.Out, "%s %-9s %s\n", mark, name, strings.Join(strings.Fields(text), " "))
+// probe finds out what a mount can make use of, and keeps that.
+func (e *examination) probe(ctx context.Context) {
+	if !e.ReadOnly {
+		e.sweep(ctx)
+		if _, err := e.put(ctx, "object", string(content()), remote.PutOptions{}); err == nil {
+			e.object = e.path("object")
+		}
+	}
+	for _, p := range e.probes() {
+		if p.writes && e.ReadOnly || ctx.Err() != nil {
+			continue
+		}
+		f, err := p.run(ctx)
+		if err != nil {
+			f = Finding{Status: Unknown, Found: Explained(err, e.Remote.Credentials).Error()}
+		}
+		f.Name = p.name
+		e.add(f)
+	}
+	if e.ReadOnly || ctx.Err() != nil {
+		return
+	}
+	if err := e.Memory.Remember(e.client.Endpoint(), e.known); err != nil {
+		e.add(Finding{Name: "memory", Status: Unknown, Found: err.Error(), Effect: "mounts use only what is documented"})
+	}
 }
 
 func (e *examination) checkKeys(context.Context) (string, error) {
@@ -183,58 +222,40 @@ func content() []byte {
 }
 
 func (e *examination) checkPut(ctx context.Context) (string, error) {
-	body := content()
-	_, err := e.client.Put(ctx, e.scratch, bytes.NewReader(body), int64(len(body)), remote.PutOptions{})
-	e.written = err == nil || !refused(err)
+	o, err := e.put(ctx, "object", string(content()), remote.PutOptions{})
 	if errors.Is(err, remote.ErrTooLarge) {
 		return "", fmt.Errorf("%w: the prefix is too long", err)
 	}
 	if remote.CodeOf(err) == remote.AccessDenied {
+		e.forget(e.path("object"))
 		return "", fmt.Errorf("%w: mount with --read-only, or get keys that may write", err)
 	}
-	return "wrote " + e.scratch.Key, err
+	return "wrote " + o.Path.Key, err
 }
 
 func (e *examination) checkGet(ctx context.Context) (string, error) {
-	body, err := e.client.Get(ctx, e.scratch, remote.GetOptions{})
+	got, err := e.read(ctx, "object")
 	if err != nil {
 		return "", err
 	}
-	defer body.Close()
-	got, err := io.ReadAll(body)
-	if err != nil {
-		return "", err
-	}
-	if !bytes.Equal(got, content()) {
-		return "", fmt.Errorf("other bytes came back than were written: something on the way changes them; do not use it")
+	if got != string(content()) {
+		return "", errors.New("other bytes came back than were written: something on the way changes them; do not use it")
 	}
 	return "the same bytes came back", nil
 }
 
 func (e *examination) checkDelete(ctx context.Context) (string, error) {
-	if err := e.client.Delete(ctx, e.scratch); err != nil {
+	p := e.path("object")
+	if err := e.client.Delete(ctx, p); err != nil {
 		return "", fmt.Errorf("%w: files can be written but not removed", err)
 	}
-	_, err := e.client.Head(ctx, e.scratch)
+	_, err := e.client.Head(ctx, p)
 	if err == nil {
 		return "", errors.New("the object is still there after its deletion: is the bucket locked?")
 	}
 	if remote.CodeOf(err) != remote.NoSuchKey {
 		return "", err
 	}
-	e.written = false
+	e.forget(p)
 	return "gone again", nil
-}
-
-// cleanUp removes what was written, also after Ctrl-C and when the answer to
-// the put was lost.
-func (e *examination) cleanUp(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if !e.written {
-		return
-	}
-	if err := e.client.Delete(ctx, e.scratch); err != nil && remote.CodeOf(err) != remote.AccessDenied {
-		e.print("✗", "clean up", fmt.Sprintf("%v: remove %s yourself", err, e.scratch))
-	}
 }
