@@ -83,7 +83,7 @@ func (p *program) mount(ctx context.Context, m *config.Mount, welcome string) er
 	if err := fs.CheckMountpoint(m.Mountpoint); err != nil {
 		return err
 	}
-	store, err := m.Store.WithKeys()
+	store, err := m.Store.WithKeys(ctx)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (p *program) demo(ctx context.Context, d *config.Demo) error {
 }
 
 func runDoctor(ctx context.Context, d *config.Doctor) error {
-	store, err := d.Store.WithKeys()
+	store, err := d.Store.WithKeys(ctx)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func runDoctor(ctx context.Context, d *config.Doctor) error {
 
 // withClient is for somebody who waits at a terminal.
 func withClient(ctx context.Context, s config.Store, do func(context.Context, *remote.Client) error) error {
-	store, err := s.WithKeys()
+	store, err := s.WithKeys(ctx)
 	if err != nil {
 		return err
 	}

@@ -232,6 +232,8 @@ func TestMistakesGetOneClearLine(t *testing.T) {
 		{"-o remount is not supported", mount("-o", "ro,remount")},
 		{"unknown mount option read-only", []string{"ncloudfs", "bucket", "ls", "-o", "ro"}},
 		{"unknown option --log-level", []string{"ncloudfs", "doctor", "bucket", "--log-level=debug"}},
+		{"--anonymous contradicts --server-role", mount("--anonymous", "--server-role")},
+		{"--profile contradicts --server-role", mount("--profile=p", "--server-role")},
 		{"--anonymous contradicts --profile", mount("--anonymous", "--profile=p")},
 		{`--memory is given twice, as "64M" and as "128M"`, mount("--memory=64M", "--memory", "128M")},
 		{"-o rw \"false\" contradicts -o ro \"true\"", mount("-o", "ro,rw")},

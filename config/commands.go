@@ -13,8 +13,8 @@ const sourceAbout = `SOURCE is BUCKET, BUCKET/PREFIX or s3://BUCKET/PREFIX.
 `
 
 const keysAbout = `Keys are looked for in --config, then in NCLOUD_ACCESS_KEY and NCLOUD_SECRET_KEY,
-~/.ncloud/configure, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and
-~/.aws/credentials. They are never options.
+~/.ncloud/configure, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials,
+and on a server of NAVER Cloud in its role. They are never options.
 `
 
 const optionsAbout = `Every option also works as -o name=value, as NCLOUDFS_NAME in the environment

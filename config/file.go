@@ -24,6 +24,11 @@ type file struct {
 	secretKey remote.Secret
 }
 
+// credentials are the keys in it.
+func (f *file) credentials() remote.Credentials {
+	return remote.Credentials{AccessKey: f.accessKey, SecretKey: f.secretKey, Source: f.path}
+}
+
 // readFile reads a YAML mapping of option names to plain values. Its errors
 // name lines, never their text, which may be a key.
 func readFile(path string) (*file, error) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -61,6 +62,10 @@ func (p *parsed) completeStore(lookup func(string) (string, bool)) {
 func (p *parsed) checkCredentials() error {
 	anonymous := p.store.Remote.Credentials.Anonymous
 	switch {
+	case anonymous && p.store.ServerRole:
+		return errors.New("--anonymous contradicts --server-role: one sends no keys, the other says which")
+	case p.store.ServerRole && p.store.Profile != "":
+		return errors.New("--profile contradicts --server-role: a role is no profile")
 	case anonymous && p.store.Profile != "":
 		return errors.New("--anonymous contradicts --profile: one sends no keys, the other says which")
 	case anonymous && p.file != nil && p.file.hasKeys():
@@ -70,7 +75,18 @@ func (p *parsed) checkCredentials() error {
 	case anonymous:
 		p.store.Remote.Credentials.Source = "--anonymous"
 	case p.file != nil && p.file.hasKeys():
-		p.store.Remote.Credentials = remote.Credentials{AccessKey: p.file.accessKey, SecretKey: p.file.secretKey, Source: p.file.path}
+		p.store.Remote.Credentials = p.file.credentials()
+		path, err := filepath.Abs(p.file.path) // a daemon is elsewhere later
+		if err != nil {
+			return err
+		}
+		p.store.Remote.FindKeys = func(context.Context) (remote.Credentials, error) {
+			again, err := readFile(path)
+			if err != nil {
+				return remote.Credentials{}, err
+			}
+			return again.credentials(), nil
+		}
 	}
 	return nil
 }

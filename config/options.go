@@ -27,6 +27,8 @@ func storeOptions() options {
 			usage: "section of ~/.ncloud/configure and ~/.aws/credentials that has the keys", set: (*settings).setProfile},
 		{name: "anonymous", group: groupStore,
 			usage: "send no keys: public buckets only", set: switchTo(func(s *settings) *bool { return &s.store.Remote.Credentials.Anonymous })},
+		{name: "server-role", group: groupStore,
+			usage: "ask for the keys of this server's role at any endpoint, not only NAVER's", set: switchTo(func(s *settings) *bool { return &s.store.ServerRole })},
 		{name: "config", group: groupSource, value: "FILE",
 			usage: "YAML file with options by name, and access-key and secret-key when its mode is 0600", set: setNothing},
 	}

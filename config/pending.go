@@ -6,11 +6,13 @@ import (
 	"fmt"
 
 	"ncloudfs/fs/control"
+	"ncloudfs/remote"
 )
 
 func (a *App) runPending(ctx context.Context, p *parsed) error {
 	o := p.pending
-	o.JSON, o.Keys, o.Names, o.Out, o.Err = p.json, p.store.WithKeys, p.args, a.Stdout, a.Stderr
+	o.JSON, o.Names, o.Out, o.Err = p.json, p.args, a.Stdout, a.Stderr
+	o.Keys = func() (remote.Options, error) { return p.store.WithKeys(ctx) }
 	if firstValue("stage-dir", p.typed) == "" && firstValue("cache-dir", p.typed) == "" && len(p.args) > 0 {
 		o.Mountpoint, o.Names = p.args[0], p.args[1:]
 	} else {

@@ -26,6 +26,7 @@ func optionCases() map[string]struct {
 		"region":        {"SGN", "sg", func(m *Mount) any { return m.Store.Remote.Region }},
 		"profile":       {"work", "work", func(m *Mount) any { return m.Store.Profile }},
 		"anonymous":     {"true", true, func(m *Mount) any { return m.Store.Remote.Credentials.Anonymous }},
+		"server-role":   {"true", true, func(m *Mount) any { return m.Store.ServerRole }},
 		"retry-time":    {"90", 90 * time.Second, func(m *Mount) any { return m.Store.Remote.RetryTime }},
 		"log-level":     {"debug", slog.LevelDebug, func(m *Mount) any { return m.Log.Level }},
 		"read-only":     {"true", true, func(m *Mount) any { return m.Cache.ReadOnly && m.FS.ReadOnly }},

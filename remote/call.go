@@ -54,6 +54,8 @@ type call struct {
 	askFirst bool           // send Expect: 100-continue: an earlier body broke off
 	target   *url.URL       // where a redirect sent it; nil: the endpoint
 	hops     int            // redirects followed
+	signedBy *signer        // the last attempt; nil: nobody
+	otherKey bool           // it is tried again with other keys: once
 }
 
 // answer is a 2xx answer while it is taken in.
@@ -82,6 +84,10 @@ func (c *Client) do(ctx context.Context, k *call) error {
 			return &Error{Op: k.op, Path: k.path, Err: ended(ctx)}
 		}
 		if k.redirected(e) {
+			continue
+		}
+		if !k.otherKey && e.aboutKeys() && c.keys.renewed(ctx, k.signedBy) {
+			k.otherKey = true
 			continue
 		}
 		if r.failed > 0 && e.Status != 0 && k.done != nil && k.done(ctx) {
@@ -228,7 +234,8 @@ func (c *Client) request(ctx context.Context, k *call, src *source) (*http.Reque
 		req.GetBody = func() (io.ReadCloser, error) { return src.reader(), nil }
 	}
 	if !k.unsigned {
-		c.signer.sign(req, payload, time.Now())
+		k.signedBy = c.keys.signer(ctx)
+		k.signedBy.sign(req, payload, time.Now())
 	}
 	if k.askFirst {
 		req.Header.Set("Expect", "100-continue")

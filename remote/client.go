@@ -14,7 +14,8 @@ import (
 // concurrent use.
 type Client struct {
 	endpoint  *url.URL
-	signer    signer
+	region    string
+	keys      *keys
 	transport http.RoundTripper
 	log       *slog.Logger
 	userAgent string
@@ -48,7 +49,8 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		endpoint:  endpoint,
-		signer:    newSigner(o.Credentials, region),
+		region:    region,
+		keys:      newKeys(o, region),
 		transport: o.Transport,
 		log:       o.Logger,
 		userAgent: o.UserAgent,
@@ -64,7 +66,7 @@ func New(o Options) (*Client, error) {
 func (c *Client) Endpoint() string { return c.endpoint.String() }
 
 // Region returns the SigV4 region.
-func (c *Client) Region() string { return c.signer.region }
+func (c *Client) Region() string { return c.region }
 
 // ClockSkew returns this machine's clock less the server's, by the Date header
 // of the newest answer (whole seconds, and the answer's way included); false

@@ -1,18 +1,22 @@
 package remote
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Credentials are the keys that requests are signed with.
 type Credentials struct {
 	AccessKey string
 	SecretKey Secret
-	Anonymous bool   // sign nothing: what is public can be read
-	Source    string // where they were found, for messages
+	Anonymous bool      // sign nothing: what is public can be read
+	Expires   time.Time // zero: never
+	Source    string    // where they were found, for messages
 }
 
 // CredentialOptions says where FindCredentials looks. The zero value looks in
@@ -22,6 +26,8 @@ type CredentialOptions struct {
 	Profile string              // section of the files; empty: the default one, or for AWS's file that of AWS_PROFILE
 	Env     func(string) string // default os.Getenv
 	Home    string              // default os.UserHomeDir
+	Role    bool                // ask the server's metadata last
+	RoleURL string              // default NAVER Cloud's
 }
 
 // ErrNoCredentials says that there are none in any of the usual places.
@@ -41,10 +47,11 @@ func keyVariables() [][2]string {
 // FindCredentials looks for keys: in o.File if there is one; else in
 // NCLOUD_ACCESS_KEY and NCLOUD_SECRET_KEY, in ~/.ncloud/configure, in
 // AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and in ~/.aws/credentials (or
-// AWS_SHARED_CREDENTIALS_FILE). A Profile in o skips the environment. The
+// AWS_SHARED_CREDENTIALS_FILE); with Role, in the metadata of the server that
+// this runs on. A Profile in o skips the environment. The
 // first place that names a key decides: half a pair, or a file that others
 // can read, is an error, not a reason to look further.
-func FindCredentials(o CredentialOptions) (Credentials, error) {
+func FindCredentials(ctx context.Context, o CredentialOptions) (Credentials, error) {
 	f := o.finder()
 	for _, place := range f.places() {
 		c, err := place()
@@ -53,6 +60,11 @@ func FindCredentials(o CredentialOptions) (Credentials, error) {
 		}
 		if c.AccessKey != "" {
 			return c, nil
+		}
+	}
+	if f.Role {
+		if c, err := roleKeys(ctx, f.RoleURL); err != nil || c.AccessKey != "" {
+			return c, err
 		}
 	}
 	return Credentials{}, f.nothing()
@@ -71,6 +83,7 @@ func (o CredentialOptions) finder() *finder {
 	if o.Home == "" {
 		o.Home, _ = os.UserHomeDir() // a service without one has its keys in the environment
 	}
+	o.RoleURL = cmp.Or(o.RoleURL, roleURL)
 	f := &finder{CredentialOptions: o}
 	if o.Home != "" {
 		f.ncloudFile = filepath.Join(o.Home, ".ncloud", "configure")
@@ -138,6 +151,9 @@ func (f *finder) inProfile() string {
 func (f *finder) nothing() error {
 	if f.Profile != "" {
 		return fmt.Errorf("%w%s in %s or %s", ErrNoCredentials, f.inProfile(), f.ncloudFile, f.awsFile)
+	}
+	if f.Role {
+		return fmt.Errorf("%w, and this server has no role: set NCLOUD_ACCESS_KEY and NCLOUD_SECRET_KEY, or write them to ~/.ncloud/configure", ErrNoCredentials)
 	}
 	return fmt.Errorf("%w: set NCLOUD_ACCESS_KEY and NCLOUD_SECRET_KEY, or write them to ~/.ncloud/configure", ErrNoCredentials)
 }

@@ -55,7 +55,7 @@ func TestCredentialsAreFoundInOrder(t *testing.T) {
 		"without a section":            {map[string]string{".ncloud/configure": "ncloud_access_key_id = A\nncloud_secret_access_key = S\n"}, nil, "", "A", "S", ".ncloud/configure"},
 		"configure without keys in it": {map[string]string{".ncloud/configure": "[DEFAULT]\nx = y\n", ".aws/credentials": awsCredentials}, nil, "", "AA", "AS/+=", ".aws/credentials"},
 	} {
-		c, err := remote.FindCredentials(remote.CredentialOptions{Home: home(t, test.files), Profile: test.profile,
+		c, err := remote.FindCredentials(t.Context(), remote.CredentialOptions{Home: home(t, test.files), Profile: test.profile,
 			Env: func(name string) string { return test.env[name] }})
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -72,14 +72,14 @@ func TestCredentialsAreFoundInOrder(t *testing.T) {
 func TestCredentialsOfANamedFile(t *testing.T) {
 	dir := home(t, map[string]string{"n": ncloudConfigure, "a": awsCredentials, "none": "x = y\n", ".ncloud/configure": ncloudConfigure})
 	for file, want := range map[string]string{"n": "NA", "a": "AA"} {
-		c, err := remote.FindCredentials(remote.CredentialOptions{File: filepath.Join(dir, file), Home: dir,
+		c, err := remote.FindCredentials(t.Context(), remote.CredentialOptions{File: filepath.Join(dir, file), Home: dir,
 			Env: func(string) string { return "ignored" }, Profile: map[string]string{"n": "DEFAULT", "a": "default"}[file]})
 		if err != nil || c.AccessKey != want {
 			t.Errorf("%s: %v %v", file, c, err)
 		}
 	}
 	for _, file := range []string{"none", "absent"} {
-		c, err := remote.FindCredentials(remote.CredentialOptions{File: filepath.Join(dir, file), Home: dir, Env: noEnv})
+		c, err := remote.FindCredentials(t.Context(), remote.CredentialOptions{File: filepath.Join(dir, file), Home: dir, Env: noEnv})
 		if err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v %v", file, c, err)
 		}
@@ -111,7 +111,7 @@ func TestCredentialsThatAreWrong(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c, err := remote.FindCredentials(remote.CredentialOptions{Home: dir, Profile: test.profile,
+		c, err := remote.FindCredentials(t.Context(), remote.CredentialOptions{Home: dir, Profile: test.profile,
 			Env: func(name string) string { return test.env[name] }})
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v %v", what, c, err)

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,10 @@ type Options struct {
 	Region   string // "kr" (default), "us", ... or a SigV4 region name with Endpoint
 
 	Credentials Credentials
+
+	// FindKeys is asked for keys when those in use expire or are refused: where
+	// they come from may have others. Default: they never change.
+	FindKeys func(context.Context) (Credentials, error)
 
 	ConnectTimeout   time.Duration // of TCP, and again of TLS; default 10 s
 	FirstByteTimeout time.Duration // from the end of the request to the answer's header; default 60 s

@@ -23,10 +23,11 @@ type signer struct {
 	secret    func() string
 	region    string
 	anonymous bool
+	expires   time.Time // zero: never
 }
 
 func newSigner(c Credentials, region string) signer {
-	return signer{c.AccessKey, c.SecretKey.Reveal, region, c.Anonymous}
+	return signer{c.AccessKey, c.SecretKey.Reveal, region, c.Anonymous, c.Expires}
 }
 
 // sign sets X-Amz-Date and Authorization for a body of this SHA-256 (or
