@@ -108,7 +108,10 @@ func (s *stress) run() {
 // acknowledged, before and after the end of the mount.
 func (s *stress) check(hadFaults bool) {
 	s.t.Helper()
-	eventually(s.t, "everything is uploaded", func() bool { return len(s.m.stagedFiles(s.t)) == 0 })
+	if !await(patience, func() bool { return len(s.m.stagedFiles(s.t)) == 0 }) {
+		out, _ := run(s.t, s.m.command("pending", s.m.path))
+		s.t.Fatalf("not uploaded: %q, which are:\n%s", s.m.stagedFiles(s.t), out)
+	}
 	p := s.m.start(s.t)
 	eventually(s.t, "the mount shows the bucket", func() bool { return maps.Equal(s.shown(p), s.stored()) })
 	shown := s.shown(p)
