@@ -71,6 +71,7 @@ func (c *Client) do(ctx context.Context, k *call) error {
 		return err
 	}
 	r := retry{deadline: time.Now().Add(c.limits.retry)}
+	var said *Error // by the service, last
 	for {
 		k.attempts++
 		e := c.attempt(ctx, k, r.deadline)
@@ -94,7 +95,13 @@ func (c *Client) do(ctx context.Context, k *call) error {
 			return nil
 		}
 		wait, again := r.next(e, time.Now())
-		if !again {
+		if e.Status != 0 {
+			said = e
+		}
+		switch {
+		case !again && said != nil && len(k.changes) == 0 && !time.Now().Before(r.deadline):
+			return said // that the last attempt was cut short tells less
+		case !again:
 			return e
 		}
 		c.log.Debug("trying again", "op", k.op, "path", k.path.String(), "error", e, "attempt", k.attempts, "wait", wait)

@@ -192,6 +192,37 @@ func TestGatewayErrorsAreTriedAgain(t *testing.T) {
 	}
 }
 
+// What the service said says more than that the last attempt was cut short, but
+// not of a change, which that attempt may have made.
+func TestLastWordOfTheServiceIsReported(t *testing.T) {
+	for what, test := range map[string]struct {
+		ask  func(ctx context.Context, c *remote.Client) error
+		code remote.Code
+	}{
+		"a look": {func(ctx context.Context, c *remote.Client) error {
+			_, err := c.Head(ctx, remote.Path{Bucket: "b", Key: "k"})
+			return err
+		}, remote.ServiceUnavailable},
+		"a change": {func(ctx context.Context, c *remote.Client) error {
+			return c.Delete(ctx, remote.Path{Bucket: "b", Key: "k"})
+		}, ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, n := scripted(t, func(n int, r *http.Request) (*http.Response, error) {
+					if n == 0 {
+						return refusal(r, 503, "ServiceUnavailable"), nil
+					}
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				}, func(o *remote.Options) { o.RetryTime = 2 * time.Second })
+				wantCode(t, what, test.ask(t.Context(), c), test.code, nil)
+				equal(t, "attempts", *n, 2)
+			})
+		})
+	}
+}
+
 func TestRetryAfterIsHonoured(t *testing.T) {
 	for what, header := range map[string]func() string{
 		"seconds": func() string { return "17" },
