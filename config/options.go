@@ -77,8 +77,8 @@ func writeOptions() options {
 	return options{
 		{name: "write-back", group: groupWrite,
 			usage: "close returns once the data is safe on the local disk; uploads follow", set: switchTo(func(s *settings) *bool { return &s.cache.WriteBack })},
-		{name: "kernel-writes", group: groupWrite, value: "auto|off", def: "off",
-			usage: "auto: the kernel writes new files by itself: faster, experimental", set: (*settings).setKernelWrites},
+		{name: "kernel-writes", group: groupWrite, value: "auto|off", def: "auto",
+			usage: "auto: where it can, the kernel writes new files by itself, which is faster", set: (*settings).setKernelWrites},
 		{name: "recover", group: groupWrite, value: "keep|upload", def: "keep",
 			usage: "what to do with files that a crash left before their close", set: (*settings).setRecover},
 		{name: "drain-time", group: groupWrite, value: "TIME", def: "10m",

@@ -38,7 +38,7 @@ func optionCases() map[string]struct {
 		"metadata-ttl":  {"0", always, func(m *Mount) any { return m.Cache.MetadataTTL }},
 		"memory":        {"64M", int64(64 << 20), func(m *Mount) any { return m.Cache.Memory }},
 		"write-back":    {"true", true, func(m *Mount) any { return m.Cache.WriteBack }},
-		"kernel-writes": {"auto", true, func(m *Mount) any { return m.Cache.KernelWrites }},
+		"kernel-writes": {"off", false, func(m *Mount) any { return m.Cache.KernelWrites }},
 		"recover":       {"upload", true, func(m *Mount) any { return m.Cache.RecoverOpen }},
 		"drain-time":    {"0", always, func(m *Mount) any { return m.DrainTime }},
 		"late-time":     {"1s", time.Second, func(m *Mount) any { return m.Cache.LateTime }},
