@@ -73,7 +73,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 func TestPlanesImportDownwards(t *testing.T) {
 	allowed := map[string][]string{
 		"ncloudfs":                              {"*"},
-		"ncloudfs/config":                       {"ncloudfs/config/daemon", "ncloudfs/fs", "ncloudfs/fs/control", "ncloudfs/cache", "ncloudfs/remote"},
+		"ncloudfs/config":                       {"ncloudfs/config/daemon", "ncloudfs/fs", "ncloudfs/fs/control", "ncloudfs/cache", "ncloudfs/remote", "ncloudfs/remote/bucket"},
 		"ncloudfs/config/daemon":                {},
 		"ncloudfs/fs":                           {"ncloudfs/cache", "ncloudfs/remote"},
 		"ncloudfs/fs/control":                   {"ncloudfs/fs", "ncloudfs/cache", "ncloudfs/remote"},
