@@ -8,38 +8,54 @@ import (
 	"ncloudfs/remote"
 )
 
-// ACL returns the canned name of n's ACL, empty where it has none: one request,
-// or none while an ACL waits for the upload of the file. A directory's is that
-// of its marker.
-func (c *Cache) ACL(ctx context.Context, n Name) (string, error) {
+// ACL returns the ACL of n's object: one request, or none while the file is not in
+// the bucket yet. A directory's is that of its marker, fs.ErrNotExist where it has
+// none; a bucket's root's is that of the bucket.
+func (c *Cache) ACL(ctx context.Context, n Name) (*remote.ACL, error) {
 	p, s, err := c.ownerOfACL(ctx, n)
 	if err != nil {
-		return "", fmt.Errorf("ACL of %q: %w", n, err)
+		return nil, fmt.Errorf("ACL of %q: %w", n, err)
 	}
 	defer s.Release()
-	if acl, waits := s.pendingACL(); waits {
+	acl, of := s.nextACL()
+	if acl != nil {
 		return acl, nil
 	}
-	acl, err := c.client.ACL(ctx, p)
-	if err != nil {
-		return "", fmt.Errorf("ACL of %q: %w", n, err)
+	if of.Key != "" {
+		p = of
 	}
-	return acl.Canned(), nil
+	if acl, err = c.client.ACL(ctx, p); err != nil {
+		return nil, fmt.Errorf("ACL of %q: %w", n, err)
+	}
+	return acl, nil
 }
 
-// SetACL gives n's object a canned ACL: one request, or behind the file's next
-// upload where that is still to come. A crash in between does not lose it.
-func (c *Cache) SetACL(ctx context.Context, n Name, canned string) error {
-	p, s, err := c.ownerOfACL(ctx, n)
+// SetACL gives n's object the ACL a and changes nothing else: one request, or two
+// for grants that do not name the owner; or with the file's first upload where
+// that is still to come. A crash in between does not lose it. A directory must
+// have a marker, else fs.ErrNotExist.
+func (c *Cache) SetACL(ctx context.Context, n Name, a *remote.ACL) error {
+	release, err := c.claimName(ctx, n, c.keyOf(n), c.markerOf(n)) // an upload on its way has read the ACL of before
 	if err != nil {
-		return fmt.Errorf("set ACL of %q: %w", n, err)
+		return err
 	}
-	defer s.Release()
-	if s != nil && s.Dirty() {
-		s.setACL(canned)
-		return s.Promise(ctx)
+	p, s, err := c.ownerOfACL(ctx, n)
+	if err == nil {
+		defer s.Release()
+		if s.setFirstACL(a) {
+			release()
+			if c.writeBack {
+				return s.Promise(ctx)
+			}
+			return nil
+		}
+		if err = c.client.ApplyACL(ctx, p, a); err == nil {
+			s.forgetACL()
+		}
+		c.created.Remove(p.Key)
 	}
-	if err := c.client.SetCannedACL(ctx, p, canned); err != nil {
+	release()
+	if err != nil {
 		return fmt.Errorf("set ACL of %q: %w", n, err)
 	}
 	return nil
@@ -60,49 +76,51 @@ func (c *Cache) ownerOfACL(ctx context.Context, n Name) (remote.Path, *Staged, e
 	return c.path(c.keyOf(n)), c.stage.take(n), nil
 }
 
-func (s *Staged) setACL(canned string) {
-	s.mu.Lock()
+// setFirstACL has the file's first upload under its name give it an ACL; false
+// where it is in the bucket already.
+func (s *Staged) setFirstACL(a *remote.ACL) bool {
+	if s == nil {
+		return false
+	}
+	s.lock()
 	defer s.mu.Unlock()
-	s.acl = canned
+	if s.unlinked || s.object.Path.Key != "" || !s.dirtyLocked() {
+		return false
+	}
+	s.acl = a
+	s.c.created.Remove(s.c.keyOf(s.name))
 	s.touchLocked(false)
+	return true
 }
 
-// pendingACL returns the ACL that waits for the file's upload.
-func (s *Staged) pendingACL() (acl string, waits bool) {
+// forgetACL has the next upload look at the object's ACL anew, which was set here.
+func (s *Staged) forgetACL() {
 	if s == nil {
-		return "", false
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.acl = nil
+	s.keepsLocked(s.aclOf)
+}
+
+// nextACL returns the ACL that the file's first upload under its name gives it, or
+// the object whose ACL it keeps; neither where the file is in the bucket.
+func (s *Staged) nextACL() (*remote.ACL, remote.Path) {
+	if s == nil {
+		return nil, remote.Path{}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.acl != "":
-		return s.acl, true
-	case s.object.Path.Key == "" && s.dirtyLocked():
-		return remote.Private, true // what the service gives by itself
+	case s.object.Path.Key != "" || !s.dirtyLocked():
+		return nil, remote.Path{}
+	case s.acl != nil:
+		return s.acl, remote.Path{}
+	case s.c.acl == nil && s.aclOf.Key != "":
+		return nil, s.aclOf
+	case s.c.acl == nil:
+		return &remote.ACL{}, remote.Path{} // private, what the service gives by itself
 	}
-	return "", false
-}
-
-// setPendingACL gives o, which has just been stored, the ACL that the file is to
-// have. The journal says so until it is done.
-func (c *Cache) setPendingACL(ctx context.Context, s *Staged, o remote.Object) error {
-	s.mu.Lock()
-	acl := s.acl
-	if acl != "" && !s.unlinked {
-		s.noteLocked(StateACLPending, nil)
-	}
-	s.mu.Unlock()
-	if acl == "" {
-		return nil
-	}
-	step("acl")
-	if err := c.client.SetCannedACL(ctx, o.Path, acl); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.acl == acl {
-		s.acl = ""
-	}
-	return nil
+	return s.c.acl, remote.Path{}
 }

@@ -107,11 +107,19 @@ func (s *Staged) beginAheadLocked() {
 	a.ctx, a.cancel = context.WithCancel(c.ctx)
 	s.ahead = a
 	o := remote.PutOptions{ContentType: c.typeOf(s.contentType, s.name), Meta: timeless(s.attr.Meta(s.meta))}
+	acl, read := s.acl, s.lookAtACLLocked()
 	a.work.Add(1)
 	c.commits.Go(func() {
 		defer a.work.Done()
 		defer close(a.begun)
 		err := c.safely("an early upload", func() error {
+			var err error
+			if acl == nil {
+				if acl, err = c.keptACL(a.ctx, read); err != nil {
+					return err
+				}
+			}
+			o.ACL = aclHeader(acl)
 			up, err := c.begin(a.ctx, s, p, o, true)
 			if err != nil {
 				return err

@@ -138,14 +138,14 @@ func TestACLAndTimesThatAreSetByPathAreKept(t *testing.T) {
 	m := mount(t, Options{})
 	s, _ := m.growing("a")
 	s.SetMeta(func(meta remote.Meta, _ *string) { meta[metaMtime] = formatTime(when) })
-	noError(t, m.SetACL(t.Context(), "a", "public-read"))
+	noError(t, m.SetACL(t.Context(), "a", canned(t, remote.PublicRead)))
 	m.commit(s)
 	s.Release()
 	if got := ParseAttr(m.head("a").Meta).Mtime; !got.Equal(when) {
 		t.Errorf("mtime %v, want %v", got, when)
 	}
 	acl, err := m.ACL(t.Context(), "a")
-	if err != nil || acl != "public-read" {
+	if err != nil || acl.Canned() != remote.PublicRead {
 		t.Errorf("ACL %v, %v", acl, err)
 	}
 }

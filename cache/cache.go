@@ -33,6 +33,7 @@ type Options struct {
 	ExactAttrs  bool          // HEAD for every listed object whose metadata is not known yet
 	PartSize    int64         // bytes of a part; default 8 MiB, grows with the object
 	ReadOnly    bool          // nothing is staged; StageDir is not touched
+	ACL         string        // canned, for all that is written here; empty: each object keeps its own
 
 	WriteBack    bool          // close returns once data and journal are on the local disk
 	KernelWrites bool          // the kernel may write new files into the stage by itself, where it can (see BeginDirect)
@@ -61,6 +62,7 @@ type Cache struct {
 	bucket, prefix string
 	ttl            time.Duration
 	exact          bool
+	acl            *remote.ACL // for all that is written; nil: each object keeps its own
 	partSize       int64
 	writeBack      bool
 	direct         bool // the kernel may write to data files by itself
@@ -78,6 +80,9 @@ type Cache struct {
 	blocks   *Blocks
 	tier     *Tier                             // nil: nothing is kept on disk
 	edited   *lru.Cache[remote.Path, struct{}] // see NoBacking; safe for concurrent use
+	created  *lru.Cache[string, time.Time]     // see isSave; safe for concurrent use
+	noACLs   atomic.Bool                       // the service has none for objects
+	aclsLost atomic.Int64                      // see ACLsLost
 	fetch    *Fetcher
 	flights  singleflight.Group
 	walk     walk
@@ -127,6 +132,12 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		uploads:   newPace(uploadsInFlight, uploadsMost),
 	}
 	c.client.OnUnanswered(c.sends.unanswered)
+	if o.ACL != "" {
+		var err error
+		if c.acl, err = remote.ParseACL(o.ACL); err != nil {
+			return nil, err
+		}
+	}
 	if !o.ReadOnly {
 		var err error
 		if c.stage, err = c.openStage(ctx, o.StageDir, o.StageSize); err != nil {
@@ -140,6 +151,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 	c.stage.borrow(c.tier)
 	c.direct = c.stage != nil && !c.idle && o.KernelWrites && o.StageSize == 0 && probeDirect(c.stage) // a limit needs to see every write
 	c.edited, _ = lru.New[remote.Path, struct{}](editedLimit)                                          // fails only for a size below 1
+	c.created, _ = lru.New[string, time.Time](editedLimit)                                             // the same
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.divide(max(cmp.Or(o.Memory, defaultMemory), minMemory))
 	c.client.OnBusy(c.busy)

@@ -20,6 +20,8 @@ type commit struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error // valid after done
+
+	lagging *snapshot // stored already, but for its metadata and ACL; nil: none
 }
 
 // Commit returns once the bucket holds every change made before the call, or
@@ -155,6 +157,9 @@ func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name 
 	snap.ctx, snap.name, snap.asItIs = ctx, name, asItIs
 	snap.contentType = c.typeOf(snap.contentType, name)
 	run.upTo = snap.changes
+	if run.lagging != nil {
+		snap.acl, snap.aclChosen = run.lagging.acl, true
+	}
 	if err := c.awaitBase(ctx, snap); err != nil {
 		return fmt.Errorf("upload %q: %w", name, err)
 	}
@@ -174,9 +179,10 @@ func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name 
 	}
 	if snap.metaLags {
 		c.finish(snap, o)
-		return errMetaLags // the copy that follows loses an ACL
+		run.lagging = snap
+		return errMetaLags // the copy that follows gets the ACL
 	}
-	if err := c.setPendingACL(ctx, s, o); err != nil {
+	if err := c.giveACL(ctx, snap, o); err != nil {
 		return fmt.Errorf("upload %q: %w", name, err)
 	}
 	c.finish(snap, o)
@@ -297,6 +303,13 @@ type snapshot struct {
 	timesSet    bool // the metadata's times are what a program wants them to be
 	timeless    bool // the object has no times in its metadata: its date is the file's
 	metaLags    bool // the object has older metadata
+
+	found   remote.Object // under the name, by a late commit; Path empty: none was looked for, or it is ours
+	acl     *remote.ACL   // that the object is to have; nil: the default
+	carried string        // what the request that stored it carried of that
+	owesACL bool          // whatever that was
+
+	aclChosen bool // not to be read any more
 }
 
 // isStill reports whether the file has not changed since.
@@ -350,6 +363,11 @@ func (s *Staged) committedTo(snap *snapshot, o remote.Object, watched bool) bool
 	s.forgetUploadLocked()
 	s.watched = watched
 	s.takeMetaLocked(snap, promised)
+	if s.aclOf = o.Path; snap.metaLags {
+		s.keptStored = s.kept != nil
+	} else {
+		s.keepsLocked(o.Path)
+	}
 	s.setBaseLocked(o) // the same bytes show through
 	if s.mayLag && s.changes == snap.changes && o.ETag == snap.sending {
 		s.adoptLocked(o)
@@ -407,6 +425,7 @@ func (s *Staged) adoptLocked(o remote.Object) {
 func (s *Staged) committedElsewhereLocked(snap *snapshot, o remote.Object) {
 	s.committed = max(s.committed, snap.changes)
 	s.forgetUploadLocked()
+	s.keepsLocked(o.Path)
 	s.setBaseLocked(o)
 	removal := s.c.removalRecord(o, snap.late...)
 	group := []Record{removal}

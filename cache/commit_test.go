@@ -136,7 +136,7 @@ func TestSmallEditIsGetHeadPut(t *testing.T) {
 	m.server.ResetCounts()
 	m.write(s, []byte("!"), 10) // the second commit has its base in memory
 	m.commit(s)
-	m.checkRequests("append", counts{emulator.OpHeadObject: 1, emulator.OpPutObject: 1})
+	m.checkRequests("append", counts{emulator.OpGetObjectACL: 1, emulator.OpHeadObject: 1, emulator.OpPutObject: 1})
 	m.checkObject("a", []byte("0123xy6789!"))
 }
 
@@ -323,7 +323,7 @@ func TestWriteDuringAnUploadGoesWithTheNextCommit(t *testing.T) {
 	if s.Dirty() {
 		t.Error("dirty after both commits")
 	}
-	m.checkRequests("both commits", counts{emulator.OpCreateMultipartUpload: 2, emulator.OpUploadPart: 6, emulator.OpCompleteMultipartUpload: 2})
+	m.checkRequests("both commits", counts{emulator.OpGetObjectACL: 1, emulator.OpCreateMultipartUpload: 2, emulator.OpUploadPart: 6, emulator.OpCompleteMultipartUpload: 2})
 	m.checkObject("a", want)
 	m.checkStaged(s, want)
 }

@@ -43,6 +43,11 @@ func (c *Cache) divert(ctx context.Context, snap *snapshot, why error) error {
 		return fmt.Errorf("%w, and to store ours as %q failed: %w", errors.New(why.Error()), name, err)
 	}
 	step("conflict-done")
+	if hasGrants(snap.acl) {
+		if err := c.client.ApplyACL(ctx, p, snap.acl); err != nil {
+			c.log.Warn("a version that is stored beside another client's is private", "path", p.String(), "err", err)
+		}
+	}
 	c.known.Learn(o, true)
 	snap.s.followConflict(name, snap, o)
 	c.dirs.Changed(name, Entry{Kind: File, Object: o})
@@ -90,7 +95,7 @@ func (c *Cache) sendAside(ctx context.Context, p remote.Path, snap *snapshot, bo
 	case body == nil:
 		return c.sendBytes(ctx, p, &aside)
 	}
-	o, err := c.putBody(ctx, p, &aside, body, remote.PutOptions{ContentType: snap.contentType, Meta: snap.meta})
+	o, err := c.putBody(ctx, p, &aside, body, snap.putOptions())
 	o.Size, o.Meta, o.ContentType, o.HasMeta = snap.size, snap.meta, snap.contentType, true
 	return o, err
 }

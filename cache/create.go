@@ -35,7 +35,7 @@ func (c *Cache) Mkdir(ctx context.Context, n Name, a Attr) error {
 		return err
 	}
 	defer release()
-	if err := c.putMarker(ctx, n, a.Meta(nil)); err != nil {
+	if err := c.putMarker(ctx, n, a.Meta(nil), c.acl); err != nil {
 		c.dirs.Forget(n) // perhaps it was made
 		return fmt.Errorf("make directory %q: %w", n, err)
 	}
@@ -50,7 +50,7 @@ func (c *Cache) storeBehind(ctx context.Context, n, staged Name, body []byte, a 
 		return err
 	}
 	defer release()
-	s, err := c.OpenStaged(staged, StageOptions{Attr: a})
+	s, err := c.openStaged(staged, StageOptions{Attr: a})
 	if err != nil {
 		return err
 	}
@@ -63,11 +63,12 @@ func (c *Cache) storeBehind(ctx context.Context, n, staged Name, body []byte, a 
 	return s.Promise(ctx)
 }
 
-// putMarker writes a directory's marker and remembers it.
-func (c *Cache) putMarker(ctx context.Context, n Name, meta remote.Meta) error {
+// putMarker writes a directory's marker with the ACL, of which it carries what a
+// header does, and remembers it.
+func (c *Cache) putMarker(ctx context.Context, n Name, meta remote.Meta, acl *remote.ACL) error {
 	p := c.path(c.dirKeyOf(n))
 	step("put")
-	o, err := c.client.Put(ctx, p, bytes.NewReader(nil), 0, remote.PutOptions{ContentType: markerType, Meta: meta})
+	o, err := c.client.Put(ctx, p, bytes.NewReader(nil), 0, remote.PutOptions{ContentType: markerType, Meta: meta, ACL: aclHeader(acl)})
 	if err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 	defer c.sends.begin(p.Key, "")()
 	c.keepOrder(p.Key)
 	step("put")
-	o, err := c.client.Put(ctx, p, bytes.NewReader(body), int64(len(body)), remote.PutOptions{ContentType: contentType, Meta: meta})
+	o, err := c.client.Put(ctx, p, bytes.NewReader(body), int64(len(body)), remote.PutOptions{ContentType: contentType, Meta: meta, ACL: aclHeader(c.acl)})
 	if err != nil {
 		c.dirs.Forget(n) // perhaps it was made
 		return fmt.Errorf("create %q: %w", n, err)

@@ -45,6 +45,13 @@
 // what an earlier mount left (recover); such a late commit looks at the object
 // first (comeLate), and what is another client's keeps its name (divert).
 //
+// # ACLs
+//
+// The service gives what it stores or copies its default ACL. Before each upload,
+// copy and rename the ACL that is to be kept is read anew (readACL, begun when a
+// file is opened for writing); a canned one goes with the request, grants follow it
+// (giveACL), and stand in the journal before.
+//
 // # Lost answers
 //
 // A request without an answer may be carried out after a newer one. sends

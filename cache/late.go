@@ -36,6 +36,7 @@ func (c *Cache) comeLate(ctx context.Context, snap *snapshot) (remote.Object, er
 		return now, err
 	}
 	if snap.mayReplace(now) {
+		snap.found = now
 		return remote.Object{}, snap.s.rebase(snap, now)
 	}
 	return remote.Object{}, fmt.Errorf("written elsewhere before its upload: %w", remote.ErrChanged)

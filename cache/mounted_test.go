@@ -227,7 +227,26 @@ func (m *mounted) stageOf(ctx context.Context, n Name, truncate bool) (*Staged, 
 			return nil, err
 		}
 	}
-	return m.OpenStaged(n, StageOptions{Base: e, Truncate: truncate})
+	s, err := m.OpenStaged(n, StageOptions{Base: e, Truncate: truncate})
+	if err == nil {
+		s.awaitACL(ctx)
+	}
+	return s, err
+}
+
+// awaitACL waits for the look at the file's ACL that its opening began, so that
+// requests can be counted from there on.
+func (s *Staged) awaitACL(ctx context.Context) {
+	s.mu.Lock()
+	read := s.aclRead
+	s.mu.Unlock()
+	if read == nil {
+		return
+	}
+	select {
+	case <-read.done:
+	case <-ctx.Done():
+	}
 }
 
 // create makes a file with that content in the bucket, through the Cache.

@@ -45,6 +45,9 @@ func (c *Cache) putParts(ctx context.Context, p remote.Path, snap *snapshot, par
 // date, and the file's time is the object's, which only a look at it tells.
 func (c *Cache) describeParts(ctx context.Context, snap *snapshot, stored remote.Object) (remote.Object, error) {
 	u := snap.s.unfinished()
+	if u != nil {
+		snap.carried = u.ACL
+	}
 	if u == nil || !u.Early {
 		stored.Meta, stored.ContentType = snap.meta, snap.contentType
 		return stored, nil
@@ -149,7 +152,7 @@ func (c *Cache) begin(ctx context.Context, s *Staged, p remote.Path, o remote.Pu
 		if err != nil {
 			return nil, err
 		}
-		u := &recordedUpload{ID: up.ID(), Key: []byte(p.Key), PartSize: partSizeOf(1, c.partSize), Of: uploadOf(p, o)}
+		u := &recordedUpload{ID: up.ID(), Key: []byte(p.Key), PartSize: partSizeOf(1, c.partSize), Of: uploadOf(p, o), ACL: o.ACL}
 		if early {
 			u.Early, u.Meta, u.ContentType = true, o.Meta, o.ContentType
 		}
@@ -193,6 +196,9 @@ func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot
 		})
 	}
 	if err := g.Wait(); err != nil {
+		return remote.Object{}, err
+	}
+	if err := c.chooseACL(ctx, snap); err != nil { // again: it may have taken long
 		return remote.Object{}, err
 	}
 	if err := c.checkBase(ctx, snap); err != nil {

@@ -363,7 +363,7 @@ func TestUploadWaitsForNobodyWithItsClaim(t *testing.T) {
 // TestObjectIsDeletedOnceItsRemovalIsSafe: a loss of power must not leave a
 // journal that lacks where its bytes have gone.
 func TestObjectIsDeletedOnceItsRemovalIsSafe(t *testing.T) {
-	m := mountBehind(t, Options{})
+	m := mountBehind(t, Options{ACL: remote.Private}) // else it is needed until its ACL is read
 	defer m.hold("b")()
 	m.put("a", []byte("old"))
 	m.save("a", random("a", 100_000))

@@ -51,7 +51,10 @@ type Record struct {
 	Replacing   *recordedObject `json:"replacing,omitempty"`
 	Meta        remote.Meta     `json:"meta,omitempty"`
 	ContentType string          `json:"contentType,omitempty"`
-	ACL         string          `json:"acl,omitempty"`        // to be given to the object after its upload
+	ACL         *remote.ACL     `json:"toHave,omitempty"`     // that a program wants the object to have
+	ACLOf       []byte          `json:"aclOf,omitempty"`      // the key whose ACL it is to keep
+	Kept        *remote.ACL     `json:"kept,omitempty"`       // what that was before an upload, where no header carries it
+	KeptStored  bool            `json:"keptStored,omitempty"` // that upload was carried out
 	Sent        bool            `json:"sent,omitempty"`       // an upload has begun: its answer may be lost
 	Sending     remote.ETag     `json:"sending,omitempty"`    // what an edit's upload makes: its base is gone then
 	Late        []remote.ETag   `json:"late,omitempty"`       // versions that earlier requests of ours may still bring about
@@ -109,6 +112,7 @@ type recordedUpload struct {
 	Early       bool           `json:"early,omitempty"` // begun before the file was closed, with what follows
 	Meta        remote.Meta    `json:"meta,omitempty"`
 	ContentType string         `json:"contentType,omitempty"`
+	ACL         string         `json:"acl,omitempty"` // canned
 	Parts       []recordedPart `json:"parts,omitempty"`
 }
 

@@ -154,7 +154,7 @@ func (c *Cache) takeUp(r Record) error {
 		return errors.New("another file of the same name is staged")
 	}
 	c.stage.adopt(r.ID)
-	c.stage.setBase(s, s.base.Path.Key, c.keyOf(s.name))
+	s.indexBasesLocked() // nobody else has it
 	c.pinRestaged(s)
 	late := r.Late
 	if r.Sending != "" {
@@ -195,7 +195,8 @@ func (c *Cache) restage(r Record) (*Staged, error) {
 		object: r.Object.object(c.bucket), replacing: r.Replacing.object(c.bucket),
 		changes: 2, committed: 1, saved: 2, savedID: r.ID, safeEntry: r.ID,
 		wasWritten: true, wasSent: r.Sent, timesSet: true, isLate: true, mayLag: true,
-		upload: r.Upload, sending: r.Sending, sendingFor: 2, made: r.Made, older: r.Late, lateDelete: r.LateDelete, acl: r.ACL,
+		upload: r.Upload, sending: r.Sending, sendingFor: 2, made: r.Made, older: r.Late, lateDelete: r.LateDelete,
+		acl: r.ACL, aclOf: c.path(string(r.ACLOf)), kept: r.Kept, keptStored: r.KeptStored,
 		noted: r.State, notedAt: r.At, savedAt: r.At, changedAt: r.At,
 	}
 	if r.DataChanged {

@@ -225,7 +225,7 @@ func TestRenameThatACrashCutShortIsCompleted(t *testing.T) {
 	defer s.Release()
 	repair := m.refusedCommit(s)
 	s.noteMove("b") // as Rename does before it asks for anything
-	if _, err := m.moveObject(t.Context(), "a", "b"); err != nil {
+	if _, err := m.moveObject(t.Context(), "a", "b", m.path("")); err != nil {
 		t.Fatal(err)
 	}
 	m.crash()

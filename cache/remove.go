@@ -14,6 +14,7 @@ import (
 // RemoveClosed deletes it after the last close. In write-back mode every object
 // is only hidden, and deleted behind.
 func (c *Cache) Remove(ctx context.Context, n Name, isOpen bool) error {
+	c.created.Remove(c.keyOf(n))
 	if c.writeBack {
 		return c.hideFile(ctx, n, isOpen)
 	}

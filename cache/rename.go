@@ -16,9 +16,9 @@ import (
 // copiesInFlight is how many copies of a directory rename run together.
 const copiesInFlight = 32
 
-// Rename moves file from over to, which may exist as a file: one Copy and one
-// DELETE; none for a file that never reached the bucket. ErrCopyLimit for an
-// object of more than 5 GiB.
+// Rename moves file from over to, which may exist as a file: a look at its ACL, one
+// Copy and one DELETE; none for a file that never reached the bucket. ErrCopyLimit
+// for an object of more than 5 GiB.
 func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	if err := c.CheckName(to); err != nil {
 		return Move{}, err
@@ -47,8 +47,12 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 			return Move{}, err
 		}
 	}
+	saved, err := c.savedOver(ctx, from, to)
+	if err != nil {
+		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
+	}
 	s.noteMove(to)
-	m, err := c.moveObject(ctx, from, to)
+	m, err := c.moveObject(ctx, from, to, saved)
 	if err == nil && m.isEmpty() && s != nil && s.mayExist() {
 		err = c.delete(ctx, c.path(c.keyOf(from))) // what an upload with a lost answer left
 	}
@@ -66,7 +70,11 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	}
 	if s != nil {
 		s.rename(from, to, m, replaced)
+		if m.isEmpty() {
+			s.keepACLOf(saved)
+		}
 	}
+	c.moveCreated(c.keyOf(from), c.keyOf(to), saved.Key != "")
 	c.dropRemoval(c.path(c.keyOf(to)))
 	if s != nil && m.isEmpty() {
 		c.dirs.Pin(to)
@@ -101,8 +109,9 @@ type Move struct {
 func (m Move) isEmpty() bool { return m.To.Path.Key == "" }
 
 // moveObject copies the object of from, if the bucket has one, to the key of to
-// and deletes the original.
-func (c *Cache) moveObject(ctx context.Context, from, to Name) (Move, error) {
+// and deletes the original. saved is the object whose ACL the copy gets; with an
+// empty key its own.
+func (c *Cache) moveObject(ctx context.Context, from, to Name, saved remote.Path) (Move, error) {
 	old, err := c.objectOf(ctx, from)
 	if err != nil || old.Path.Key == "" {
 		return Move{}, err
@@ -110,11 +119,11 @@ func (c *Cache) moveObject(ctx context.Context, from, to Name) (Move, error) {
 	if o := c.stage.Of(to); o != nil {
 		o.noteReplaced(old.ETag)
 	}
-	copied, err := c.copyObject(ctx, old, c.path(c.keyOf(to)))
+	copied, err := c.copyObject(ctx, old, c.path(c.keyOf(to)), saved)
 	if errors.Is(err, remote.ErrChanged) || errors.Is(err, fs.ErrNotExist) {
 		c.dirs.Forget(from) // written elsewhere: the newest is what is renamed
 		if old, err = c.client.Head(ctx, old.Path); err == nil {
-			copied, err = c.copyObject(ctx, old, c.path(c.keyOf(to)))
+			copied, err = c.copyObject(ctx, old, c.path(c.keyOf(to)), saved)
 		}
 	}
 	if err != nil {
@@ -136,14 +145,18 @@ func (c *Cache) objectOf(ctx context.Context, n Name) (remote.Object, error) {
 	return e.Object, err
 }
 
-// copyObject copies one version with its metadata; what is cached of it serves
-// the copy.
-func (c *Cache) copyObject(ctx context.Context, old remote.Object, to remote.Path) (remote.Object, error) {
+// copyObject copies one version with its metadata and ACL, or that of saved (see
+// moveObject); what is cached of it serves the copy.
+func (c *Cache) copyObject(ctx context.Context, old remote.Object, to, saved remote.Path) (remote.Object, error) {
 	if old.Size > maxCopySize {
 		return remote.Object{}, ErrCopyLimit
 	}
+	acl, err := c.aclForCopy(ctx, old.Path, saved)
+	if err != nil {
+		return remote.Object{}, err
+	}
 	old, _ = c.known.Complete(old)
-	o := remote.CopyOptions{IfMatch: old.ETag}
+	o := remote.CopyOptions{IfMatch: old.ETag, ACL: aclHeader(acl)}
 	contentType := retype(old, to)
 	if contentType != old.ContentType {
 		o.Replace, o.Meta, o.ContentType = true, old.Meta, contentType
@@ -161,6 +174,12 @@ func (c *Cache) copyObject(ctx context.Context, old remote.Object, to remote.Pat
 		return remote.Object{}, err
 	}
 	copied.Path, copied.Size, copied.Meta, copied.ContentType, copied.HasMeta = to, old.Size, old.Meta, contentType, old.HasMeta
+	if hasGrants(acl) {
+		step("acl")
+		if err := c.client.ApplyACL(ctx, to, acl); err != nil {
+			return remote.Object{}, fmt.Errorf("the ACL of the copy: %w", err)
+		}
+	}
 	if copied.HasMeta {
 		c.known.Learn(copied, true)
 	}
@@ -210,8 +229,10 @@ func (s *Staged) rename(from, to Name, m Move, replaced remote.Object) {
 	case m.isEmpty():
 	case s.object.ETag != m.From.ETag:
 		s.object.Path = m.To.Path // ours is gone: what needs it says so
+		s.keepsLocked(m.To.Path)
 	default:
 		s.object = m.To
+		s.keepsLocked(m.To.Path)
 		if m.To.HasMeta {
 			s.contentType = m.To.ContentType
 		}
@@ -376,7 +397,7 @@ func (c *Cache) moveTree(ctx context.Context, from, to Name, keepMarker bool) (m
 		return nil, err
 	}
 	if len(objects) == 0 {
-		return nil, c.putMarker(ctx, to, nil) // only this mount knew the directory
+		return nil, c.putMarker(ctx, to, nil, c.acl) // only this mount knew the directory
 	}
 	copies, err := c.copyAll(ctx, objects, c.dirKeyOf(from), c.dirKeyOf(to))
 	if err != nil {
@@ -408,7 +429,7 @@ func (c *Cache) copyAll(ctx context.Context, objects []remote.Object, from, to s
 		}
 		g.Go(func() error {
 			var err error
-			if copies[i], err = c.copyObject(ctx, o, c.path(to+strings.TrimPrefix(o.Path.Key, from))); err != nil {
+			if copies[i], err = c.copyObject(ctx, o, c.path(to+strings.TrimPrefix(o.Path.Key, from)), remote.Path{}); err != nil {
 				failed.Store(true)
 			}
 			return err

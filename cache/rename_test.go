@@ -20,7 +20,7 @@ func (m *mounted) rename(from, to Name) {
 	}
 }
 
-func TestRenameIsACopyAndADelete(t *testing.T) {
+func TestRenameIsALookAtTheACLACopyAndADelete(t *testing.T) {
 	m := mount(t, Options{})
 	own := remote.PutOptions{ContentType: "text/x-own", Meta: remote.Meta{"mode": "33152", "foreign": "kept"}}
 	m.put("d/a", []byte("content"), own)
@@ -28,7 +28,7 @@ func TestRenameIsACopyAndADelete(t *testing.T) {
 	m.checkKind("d/a", File)
 	m.server.ResetCounts()
 	m.rename("d/a", "d/b")
-	m.checkRequests("rename", counts{emulator.OpCopyObject: 1, emulator.OpDeleteObject: 1})
+	m.checkRequests("rename", counts{emulator.OpGetObjectACL: 1, emulator.OpCopyObject: 1, emulator.OpDeleteObject: 1})
 	m.checkKind("d/a", Absent)
 	if e := m.stat("d/b"); e.Kind != File || e.Object.Size != 7 {
 		t.Errorf("got %+v", e)
@@ -41,7 +41,7 @@ func TestRenameIsACopyAndADelete(t *testing.T) {
 	}
 }
 
-func TestRenamedFileIsReadWithoutARequest(t *testing.T) {
+func TestRenamedFileIsReadFromMemory(t *testing.T) {
 	m := mount(t, Options{})
 	body := random("kept", 100_000)
 	m.create("a", body)
@@ -50,7 +50,7 @@ func TestRenamedFileIsReadWithoutARequest(t *testing.T) {
 	s := m.edit("b")
 	m.checkStaged(s, body)
 	s.Release()
-	m.checkRequests("reading", counts{})
+	m.checkRequests("opening for write and reading", counts{emulator.OpGetObjectACL: 1})
 }
 
 func TestRenameOfAnUncommittedFileSendsNothing(t *testing.T) {
@@ -224,7 +224,7 @@ func TestRenameOfADirectoryCopiesAndDeletesInBatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.checkRequests("rename", counts{emulator.OpListObjects: 3, emulator.OpCopyObject: 1500, emulator.OpDeleteObjects: 2})
+	m.checkRequests("rename", counts{emulator.OpListObjects: 3, emulator.OpGetObjectACL: 1500, emulator.OpCopyObject: 1500, emulator.OpDeleteObjects: 2})
 	if len(moved) != 1500 {
 		t.Errorf("%d moves", len(moved))
 	}

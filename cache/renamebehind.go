@@ -49,19 +49,20 @@ func (c *Cache) renameBehind(ctx context.Context, from, to Name) (Move, error) {
 	if err := c.awaitQueue(ctx, s); err != nil {
 		return Move{}, err
 	}
-	var ended []Record
-	mayExist := false
-	older := c.sends.late(c.keyOf(to))
+	place := place{object: replaced, older: c.sends.late(c.keyOf(to))}
 	if old != nil {
-		ended = old.detach() // its object is overwritten
-		replaced = old.replaceable()
-		mayExist = replaced.Path.Key == "" && old.mayExist()
-		older = old.late()
+		place.ended = old.detach() // its object is overwritten
+		place.object = old.replaceable()
+		place.mayExist = place.object.Path.Key == "" && old.mayExist()
+		place.older = old.late()
+	}
+	if c.isSave(c.keyOf(from)) {
+		place.inheritACL(old)
 	}
 	c.dirs.Pin(to)
 	for err = errEditRuns; errors.Is(err, errEditRuns); {
 		if err = s.awaitEdit(ctx); err == nil {
-			err = s.renameBehind(from, to, replaced, mayExist, older, ended)
+			err = s.renameBehind(from, to, place)
 		}
 	}
 	if err != nil {
@@ -70,7 +71,32 @@ func (c *Cache) renameBehind(ctx context.Context, from, to Name) (Move, error) {
 		}
 		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
+	c.moveCreated(c.keyOf(from), c.keyOf(to), place.isSave)
 	return Move{Staged: s}, nil
+}
+
+// place is what a renamed file takes the place of.
+type place struct {
+	object   remote.Object // Path empty: none known
+	mayExist bool
+	older    []remote.ETag // versions that requests for it may have made
+	ended    []Record      // end what the journal says of it
+
+	isSave bool        // the file is a new version of it, and has its ACL:
+	acl    *remote.ACL // not nil: this one
+	aclOf  remote.Path // or that of this object
+}
+
+// inheritACL makes the rename a save over old, or over the object where nothing is
+// staged of that.
+func (p *place) inheritACL(old *Staged) {
+	if old == nil {
+		p.isSave, p.aclOf = p.object.Path.Key != "", p.object.Path
+		return
+	}
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	p.isSave, p.acl, p.aclOf = true, old.acl, old.aclOf
 }
 
 // stageForRename returns the file, staged; the caller must Release it.
@@ -90,7 +116,7 @@ func (c *Cache) stageForRename(ctx context.Context, n Name) (*Staged, error) {
 	case e.Staged == nil && e.Object.Size > maxCopySize:
 		return nil, ErrCopyLimit
 	}
-	return c.OpenStaged(n, StageOptions{Base: e})
+	return c.openStaged(n, StageOptions{Base: e})
 }
 
 // errEditRuns: not while an edit is being uploaded (see awaitEdit).
@@ -136,7 +162,7 @@ func (s *Staged) isPromised() bool {
 // renameBehind gives the file its new name, its old object to the removals, and
 // ends the file that it replaces, in one group of records. fs.ErrNotExist: it has
 // just left the stage.
-func (s *Staged) renameBehind(from, to Name, replaced remote.Object, mayExist bool, older []remote.ETag, group []Record) error {
+func (s *Staged) renameBehind(from, to Name, p place) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if view := s.viewLocked(); s.running != nil && view.usesBase() {
@@ -154,16 +180,20 @@ func (s *Staged) renameBehind(from, to Name, replaced remote.Object, mayExist bo
 	}
 	late := s.lateLocked()
 	dataSafe := s.dataChanges <= max(s.saved, s.committed)
-	s.object, s.replacing = remote.Object{}, replaced
-	s.name, s.movingTo, s.wasSent, s.made, s.older = to, "", mayExist, nil, older
+	s.object, s.replacing = remote.Object{}, p.object
+	s.name, s.movingTo, s.wasSent, s.made, s.older = to, "", p.mayExist, nil, p.older
+	if p.isSave {
+		s.acl = p.acl
+		s.keepsLocked(p.aclOf)
+	}
 	if s.contentType == typeByName(old.Path.Key) {
 		s.contentType = "" // guessed from the old name
 	}
 	s.changes++
 	s.changedAt = time.Now()
 	c.stage.move(from, to, s)
-	c.stage.setBase(s, s.base.Path.Key, c.keyOf(to))
-	group = append(group, s.renamedRecordLocked(dataSafe))
+	s.indexBasesLocked()
+	group := append(p.ended, s.renamedRecordLocked(dataSafe))
 	if hasOld {
 		group = append(group, c.removalRecord(old, late...))
 	}

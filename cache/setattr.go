@@ -9,8 +9,9 @@ import (
 )
 
 // SetMeta changes the metadata or content type of a file or directory: with a
-// commit of what is staged, else a Copy of the object onto itself (with a HEAD before it
-// when its metadata is not known), or a PUT of the marker. The root of a bucket
+// commit of what is staged, else a look at the ACL that is to be kept and a Copy of
+// the object onto itself (with a HEAD before it when its metadata is not known), or
+// a PUT of the marker. The root of a bucket
 // has no marker; what is set there lasts as long as the mount.
 func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) error {
 	if c.writeBack {
@@ -28,19 +29,18 @@ func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, 
 			return s.Commit(ctx)
 		}
 	}
+	e, acl, err := c.describeWithACL(ctx, n)
+	if err == nil && hasGrants(acl) {
+		release()
+		return c.setMetaBehind(ctx, n, change) // between the copy and its ACL, a crash must lose neither
+	}
 	defer release()
-	e, err := c.Stat(ctx, n)
-	if err == nil {
-		e, err = c.Describe(ctx, n, e)
-	}
-	if err != nil {
-		return err
-	}
-	switch e.Kind {
-	case Dir:
-		err = c.setDirMeta(ctx, n, e, change)
-	case File:
-		err = c.setFileMeta(ctx, n, e, change)
+	switch {
+	case err != nil:
+	case e.Kind == Dir:
+		err = c.setDirMeta(ctx, n, e, acl, change)
+	case e.Kind == File:
+		err = c.setFileMeta(ctx, n, e, acl, change)
 	default:
 		err = fs.ErrNotExist
 	}
@@ -50,8 +50,29 @@ func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, 
 	return nil
 }
 
-// setMetaBehind is SetMeta in write-back mode: what has other attributes now is
-// staged.
+// describeWithACL describes n, and returns the ACL that what takes the place of
+// its object is to have; for a file, both requests go side by side.
+func (c *Cache) describeWithACL(ctx context.Context, n Name) (Entry, *remote.ACL, error) {
+	e, err := c.Stat(ctx, n)
+	if err != nil {
+		return e, nil, err
+	}
+	var read *aclRead
+	if e.Kind == File {
+		read = c.readACL(e.Object.Path)
+	}
+	if e, err = c.Describe(ctx, n, e); err != nil {
+		return e, nil, err
+	}
+	if e.Kind == Dir && e.Object.ETag != "" { // it has a marker
+		read = c.readACL(e.Object.Path)
+	}
+	acl, err := c.keptACL(ctx, read)
+	return e, acl, err
+}
+
+// setMetaBehind is SetMeta in write-back mode, and for an object whose ACL follows
+// it: what has other attributes now is staged.
 func (c *Cache) setMetaBehind(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) error {
 	if err := c.checkParents(n); err != nil {
 		return err
@@ -61,7 +82,7 @@ func (c *Cache) setMetaBehind(ctx context.Context, n Name, change func(m remote.
 		return fmt.Errorf("set attributes of %q: %w", n, err)
 	}
 	if s == nil { // the root
-		return c.setDirMeta(ctx, n, Entry{Kind: Dir}, change)
+		return c.setDirMeta(ctx, n, Entry{Kind: Dir}, nil, change)
 	}
 	defer s.Release()
 	s.SetMeta(change)
@@ -86,22 +107,26 @@ func (c *Cache) stageForMeta(ctx context.Context, n Name) (*Staged, error) {
 	case e.Kind == Dir && c.dirKeyOf(n) == "":
 		return nil, nil
 	case e.Kind == Dir:
-		return c.OpenStaged(n.marker(), StageOptions{Base: Entry{Kind: Dir}, Attr: e.Attr, Meta: e.Object.Meta})
+		return c.openStaged(n.marker(), StageOptions{Base: Entry{Kind: Dir}, Attr: e.Attr, Meta: e.Object.Meta})
 	case e.Kind != File:
 		return nil, fs.ErrNotExist
 	case e.Staged == nil && e.Object.Size > maxCopySize:
 		return nil, remote.ErrTooLarge
 	}
-	return c.OpenStaged(n, StageOptions{Base: e})
+	return c.openStaged(n, StageOptions{Base: e})
 }
 
-func (c *Cache) setFileMeta(ctx context.Context, n Name, e Entry, change func(remote.Meta, *string)) error {
-	meta, contentType := e.Attr.Meta(e.Object.Meta), e.Object.ContentType
-	change(meta, &contentType)
-	if err := c.makeWay(ctx, e.Object.Path.Key); err != nil {
+func (c *Cache) setFileMeta(ctx context.Context, n Name, e Entry, acl *remote.ACL, change func(remote.Meta, *string)) error {
+	o := e.Object
+	o.Meta = e.Attr.Meta(o.Meta) // a copy
+	change(o.Meta, &o.ContentType)
+	if err := c.makeWay(ctx, o.Path.Key); err != nil {
 		return err
 	}
-	o, err := c.replaceMeta(ctx, e.Object, meta, contentType)
+	if o.Size > maxCopySize {
+		return remote.ErrTooLarge
+	}
+	o, err := c.copyTo(ctx, o.Path, o, aclHeader(acl))
 	if err != nil {
 		c.dirs.Forget(n) // perhaps another version by now
 		return err
@@ -111,7 +136,7 @@ func (c *Cache) setFileMeta(ctx context.Context, n Name, e Entry, change func(re
 	return nil
 }
 
-func (c *Cache) setDirMeta(ctx context.Context, n Name, e Entry, change func(remote.Meta, *string)) error {
+func (c *Cache) setDirMeta(ctx context.Context, n Name, e Entry, acl *remote.ACL, change func(remote.Meta, *string)) error {
 	key := c.dirKeyOf(n)
 	meta, contentType := e.Attr.Meta(e.Object.Meta), ""
 	change(meta, &contentType)
@@ -119,7 +144,7 @@ func (c *Cache) setDirMeta(ctx context.Context, n Name, e Entry, change func(rem
 		c.known.Learn(remote.Object{Meta: meta, HasMeta: true}, true)
 		return nil
 	}
-	return c.putMarker(ctx, n, meta)
+	return c.putMarker(ctx, n, meta, acl)
 }
 
 // SetAttr changes attributes; see SetMeta for its requests.

@@ -30,7 +30,7 @@ type Stage struct {
 
 	mu     sync.Mutex
 	byName map[Name]*Staged            // guarded by mu, like all below
-	bases  map[string]map[*Staged]bool // by key: files of other keys through which its object shows
+	bases  map[string]map[*Staged]bool // by key: files of other keys that need its object
 	files  map[string]bool             // data files of this mount; true: to be kept at its end
 	kept   map[string]error            // why records of an earlier mount were not taken up, by ID
 	doomed map[string]uint64           // data files to be removed once this record is safe
@@ -204,9 +204,9 @@ func (s *Stage) drop(n Name, staged *Staged) {
 	}
 }
 
-// setBase notes that the object of key shows through staged, whose own key is
-// own; an empty key is none.
-func (s *Stage) setBase(staged *Staged, key, own string) {
+// setBases notes that staged, whose own key is own, needs the objects of keys;
+// an empty one is none.
+func (s *Stage) setBases(staged *Staged, own string, keys ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for of, all := range s.bases {
@@ -214,16 +214,18 @@ func (s *Stage) setBase(staged *Staged, key, own string) {
 			delete(s.bases, of)
 		}
 	}
-	if key == "" || key == own {
-		return
+	for _, key := range keys {
+		if key == "" || key == own {
+			continue
+		}
+		if s.bases[key] == nil {
+			s.bases[key] = map[*Staged]bool{}
+		}
+		s.bases[key][staged] = true
 	}
-	if s.bases[key] == nil {
-		s.bases[key] = map[*Staged]bool{}
-	}
-	s.bases[key][staged] = true
 }
 
-// basedOn returns the files of other keys through which the object of key shows.
+// basedOn returns the files of other keys that need the object of key.
 func (s *Stage) basedOn(key string) []*Staged {
 	if s == nil {
 		return nil

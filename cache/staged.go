@@ -67,9 +67,15 @@ type Staged struct {
 	watched    bool            // its object may be overwritten by an older request of ours
 	progress   progress
 	mirrors    []*Backing // where what is written is repeated
-	acl        string     // that the object is to get after its upload; empty: none
 	failure    error      // of the last try
 	nextTry    time.Time  // zero: under way, or only on request
+
+	// The ACL.
+	acl        *remote.ACL // that a program has set, and the first upload gives; nil: none
+	aclOf      remote.Path // the object whose ACL the next upload keeps; Key empty: none
+	aclRead    *aclRead    // a look at that; nil: none yet
+	kept       *remote.ACL // what it said, where no header carries that, for an upload that is under way or was
+	keptStored bool        // that has replaced the object
 
 	// The journal.
 	noted     State // what it says; empty: nothing
@@ -98,6 +104,15 @@ type StageOptions struct {
 // Release it. A base must be described (Describe), so that its metadata is
 // kept; remote.ErrChanged when it was staged and another file has its name now.
 func (c *Cache) OpenStaged(n Name, o StageOptions) (*Staged, error) {
+	s, err := c.openStaged(n, o)
+	if err == nil {
+		s.lookAtACL()
+	}
+	return s, err
+}
+
+// openStaged is OpenStaged for what may wait for its upload: nothing is sent.
+func (c *Cache) openStaged(n Name, o StageOptions) (*Staged, error) {
 	if c.stage == nil {
 		return nil, fmt.Errorf("stage %q: %w", n, ErrReadOnly)
 	}
@@ -165,6 +180,9 @@ func (c *Cache) stageAnew(n Name, o StageOptions) error {
 		s.startFrom(o.Base, o.Truncate)
 	} else {
 		s.replacing, s.older = c.removals.version(c.path(c.keyOf(n))), c.sends.late(c.keyOf(n))
+		if o.Base.Kind == Dir { // a marker
+			s.aclOf = c.path(c.keyOf(n))
+		}
 		s.touchLocked(true)
 	}
 	if c.stage.putNew(n, s) != s {
@@ -179,6 +197,7 @@ func (c *Cache) stageAnew(n Name, o StageOptions) error {
 	case isMarker(n):
 		c.dirs.Created(n.dir())
 	case o.Base.Kind != File:
+		c.noteCreated(c.keyOf(n))
 		c.dirs.Pin(n)
 	}
 	return nil
@@ -187,6 +206,7 @@ func (c *Cache) stageAnew(n Name, o StageOptions) error {
 // startFrom is for a new Staged, before others see it.
 func (s *Staged) startFrom(e Entry, truncate bool) {
 	s.object, s.attr, s.meta, s.contentType = e.Object, e.Attr, e.Object.Meta, e.Object.ContentType
+	s.aclOf = e.Object.Path
 	if truncate {
 		s.touchLocked(true)
 		return
@@ -307,6 +327,9 @@ func (s *Staged) touchLocked(data bool) {
 	now := time.Now()
 	s.attr.Ctime, s.changedAt = now, now
 	if data {
+		if s.aclRead == nil && s.acl == nil && s.kept == nil {
+			s.lookAtACLLocked() // since the last upload
+		}
 		s.dataChanges = s.changes
 		s.attr.Mtime, s.timesSet = now, false
 	}
@@ -456,5 +479,15 @@ func (s *Staged) setBaseLocked(o remote.Object) {
 		s.reader = nil
 	}
 	s.base = o
-	s.c.stage.setBase(s, o.Path.Key, s.c.keyOf(s.name))
+	s.indexBasesLocked()
+}
+
+// indexBasesLocked keeps the objects of other names that the file is made of, and
+// whose ACL it gets, until it is in the bucket.
+func (s *Staged) indexBasesLocked() {
+	of := s.aclOf.Key
+	if s.c.acl != nil {
+		of = ""
+	}
+	s.c.stage.setBases(s, s.c.keyOf(s.name), s.base.Path.Key, of)
 }

@@ -87,7 +87,7 @@ func (s *Staged) recordLocked(state State, failure error) Record {
 		Key:         []byte(s.c.keyOf(s.name)),
 		Base:        recordObject(s.base), Object: recordObject(s.object), Replacing: recordObject(s.replacing),
 		Meta: s.attr.Meta(s.meta), ContentType: s.contentType,
-		ACL: s.acl, Sent: s.wasSent, Sending: s.sendingLocked(), Upload: s.upload,
+		ACL: s.acl, ACLOf: []byte(s.aclOf.Key), Kept: s.kept, KeptStored: s.keptStored, Sent: s.wasSent, Sending: s.sendingLocked(), Upload: s.upload,
 	}
 	r.Late, r.Made, r.LateDelete = s.lateLocked(), s.made, s.mayVanishLocked()
 	if s.movingTo != "" {

@@ -38,9 +38,15 @@ func (c *Cache) send(ctx context.Context, snap *snapshot) (remote.Object, error)
 	if snap.isLate {
 		if now, err := c.comeLate(ctx, snap); now.Path.Key != "" || err != nil {
 			u := snap.s.unfinished()
+			if err == nil {
+				c.recallACL(snap)
+			}
 			snap.metaLags = err == nil && u != nil && u.Early && now.Size <= maxCopySize && !maps.Equal(now.Meta, snap.meta)
 			return now, err
 		}
+	}
+	if err := c.chooseACL(ctx, snap); err != nil {
+		return remote.Object{}, err
 	}
 	p := c.path(c.keyOf(snap.name))
 	switch {
@@ -54,7 +60,8 @@ func (c *Cache) send(ctx context.Context, snap *snapshot) (remote.Object, error)
 
 // sendBytes stores the snapshot under p.
 func (c *Cache) sendBytes(ctx context.Context, p remote.Path, snap *snapshot) (remote.Object, error) {
-	o := remote.PutOptions{ContentType: snap.contentType, Meta: snap.meta}
+	o := snap.putOptions()
+	snap.carried = o.ACL
 	var stored remote.Object
 	var err error
 	if parts := plan(snap.size, c.partSize); parts == nil {
@@ -69,6 +76,10 @@ func (c *Cache) sendBytes(ctx context.Context, p remote.Path, snap *snapshot) (r
 	}
 	stored.Size, stored.HasMeta = snap.size, true
 	return stored, nil
+}
+
+func (s *snapshot) putOptions() remote.PutOptions {
+	return remote.PutOptions{ContentType: s.contentType, Meta: s.meta, ACL: aclHeader(s.acl)}
 }
 
 // checkBase makes sure, right before the commit of an edit, that the object is
@@ -185,12 +196,13 @@ func (c *Cache) copyBase(ctx context.Context, p remote.Path, snap *snapshot) (re
 	if !base.ETag.Multipart() {
 		snap.noteSending(base.ETag)
 	}
-	return c.copyTo(ctx, p, base)
+	snap.carried = aclHeader(snap.acl)
+	return c.copyTo(ctx, p, base, snap.carried)
 }
 
 // copyTo copies the version o, with the metadata and content type that o has
-// here, to p. What is cached of it serves the copy.
-func (c *Cache) copyTo(ctx context.Context, p remote.Path, o remote.Object) (remote.Object, error) {
+// here and a canned ACL, to p. What is cached of it serves the copy.
+func (c *Cache) copyTo(ctx context.Context, p remote.Path, o remote.Object, acl string) (remote.Object, error) {
 	etag := o.ETag
 	if etag.Multipart() {
 		etag = "" // the copy gets another one
@@ -199,7 +211,7 @@ func (c *Cache) copyTo(ctx context.Context, p remote.Path, o remote.Object) (rem
 	c.keepOrder(p.Key)
 	step("copy")
 	stored, err := c.client.Copy(ctx, p, o.Path,
-		remote.CopyOptions{IfMatch: o.ETag, Replace: true, Meta: o.Meta, ContentType: o.ContentType})
+		remote.CopyOptions{IfMatch: o.ETag, Replace: true, Meta: o.Meta, ContentType: o.ContentType, ACL: acl})
 	if err != nil {
 		return remote.Object{}, err
 	}
@@ -207,15 +219,6 @@ func (c *Cache) copyTo(ctx context.Context, p remote.Path, o remote.Object) (rem
 	stored.Path, stored.Size, stored.Meta, stored.ContentType, stored.HasMeta = p, o.Size, o.Meta, o.ContentType, true
 	c.moveContent(o, stored)
 	return stored, nil
-}
-
-// replaceMeta gives o other metadata by copying it onto itself.
-func (c *Cache) replaceMeta(ctx context.Context, o remote.Object, meta remote.Meta, contentType string) (remote.Object, error) {
-	if o.Size > maxCopySize {
-		return remote.Object{}, remote.ErrTooLarge
-	}
-	o.Meta, o.ContentType = meta, contentType
-	return c.copyTo(ctx, o.Path, o)
 }
 
 // moveContent lets what is cached of old serve now, a copy of ours of the same

@@ -69,7 +69,7 @@ ncloudfs pending --stage-dir /srv/stage --discard notes.txt
 			usage:   "check keys, clock, endpoint and what the keys may do",
 			about:   "Goes through what a mount needs and says what to do about what is missing.\nThen it finds out what the service leaves open, and keeps what later mounts can use.\nIt writes some 20 MiB below .ncloudfs-doctor-*/ and removes them, unless --read-only.\nExit code 1 when something a mount needs is missing.\n" + sourceAbout + "\n" + keysAbout,
 			options: doctorOptions(), examples: "ncloudfs doctor my-bucket\n", run: a.runDoctor},
-	}, a.bucketCommands(), []*command{
+	}, a.aclCommands(), a.bucketCommands(), []*command{
 		{name: "version", usage: "print the version",
 			run: func(context.Context, *parsed) error {
 				_, err := fmt.Fprintln(a.Stdout, "ncloudfs", a.Version)

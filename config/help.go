@@ -34,6 +34,10 @@ func groupUsage(words string) string {
 	switch words {
 	case "bucket":
 		return "the account's buckets"
+	case "acl":
+		return "who may do what with objects"
+	case "bucket acl":
+		return "who may list a bucket, and make objects in it"
 	case "bucket cors":
 		return "which pages of other origins browsers let use a bucket"
 	case "bucket uploads":

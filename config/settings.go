@@ -38,6 +38,7 @@ type settings struct {
 	cannedACL    string
 	headers      []string // names
 	olderThan    time.Duration
+	recursive    bool
 	hasOlderThan bool
 }
 
@@ -112,7 +113,7 @@ func (s *settings) setLateTime(v string) error {
 
 func (s *settings) setCannedACL(v string) error {
 	s.cannedACL = v
-	return oneOf(v, remote.Private, remote.PublicRead, remote.PublicReadWrite, remote.AuthenticatedRead)
+	return oneOf(v, remote.CannedACLs()...)
 }
 
 func (s *settings) setHeaders(v string) error {

@@ -2,59 +2,72 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"syscall"
 
 	"ncloudfs/remote"
 )
 
-// aclAttr is the object's ACL as an extended attribute: one of the canned
-// names. It is not listed, so that programs which copy attributes do not
-// publish files.
-const aclAttr = userPrefix + "ncloud.acl"
+// The object's ACL as extended attributes: a canned name or, where it has none,
+// grants as JSON; and the whole AccessControlPolicy. They are not listed, so that
+// programs which copy attributes do not publish files.
+const (
+	aclAttr    = userPrefix + "ncloud.acl"
+	aclXMLAttr = userPrefix + "ncloud.acl.xml"
+)
 
-// cannedACLs are the values that the service documents.
-func cannedACLs() []string {
-	return []string{remote.Private, remote.PublicRead, remote.PublicReadWrite, remote.AuthenticatedRead}
-}
+func isACLAttr(attr string) bool { return attr == aclAttr || attr == aclXMLAttr }
 
-// getACL answers the canned name of the node's ACL; ENODATA where it has none.
-func (n *node) getACL(ctx context.Context, dest []byte) (uint32, syscall.Errno) {
+// getACL answers the node's ACL; ENODATA for a directory without a marker, whose
+// ACL it would be.
+func (n *node) getACL(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
 	ctx, done := n.m.operation(ctx)
 	defer done()
 	name, _, errno := n.stat(ctx)
 	if errno != 0 {
 		return 0, errno
 	}
-	canned, err := n.m.cache.ACL(ctx, name)
+	acl, err := n.m.cache.ACL(ctx, name)
+	if n.IsDir() && errors.Is(err, fs.ErrNotExist) {
+		return 0, syscall.ENODATA
+	}
+	value := []byte(nil)
+	switch {
+	case err != nil:
+	case attr == aclXMLAttr:
+		value, err = acl.XML()
+	default:
+		value = []byte(acl.Text())
+	}
 	if err != nil {
 		return 0, n.m.report("getxattr", err)
 	}
-	if canned == "" {
-		return 0, syscall.ENODATA
-	}
-	return answer(dest, []byte(canned))
+	return answer(dest, value)
 }
 
-// setACL gives the node's object a canned ACL. EINVAL for anything else, with
-// nothing sent.
+// setACL gives the node's object an ACL. EINVAL for what the service does not
+// document, with nothing sent; ENODATA for a directory without a marker.
 func (n *node) setACL(ctx context.Context, value string) syscall.Errno {
-	switch {
-	case n.m.readOnly:
+	if n.m.readOnly {
 		return syscall.EROFS
-	case !slices.Contains(cannedACLs(), value):
-		return syscall.EINVAL
+	}
+	acl, err := remote.ParseACL(value)
+	if err != nil {
+		return n.m.report("setxattr", err)
 	}
 	ctx, done := n.m.operation(ctx)
 	defer done()
-	err := whileMoving(func() error {
+	err = whileMoving(func() error {
 		name, ok := n.name()
 		if !ok {
 			return fmt.Errorf("set ACL: %w", fs.ErrNotExist)
 		}
-		return n.m.mutate(ctx, func(ctx context.Context) error { return n.m.cache.SetACL(ctx, name, value) })
+		return n.m.mutate(ctx, func(ctx context.Context) error { return n.m.cache.SetACL(ctx, name, acl) })
 	})
+	if n.IsDir() && errors.Is(err, fs.ErrNotExist) {
+		return syscall.ENODATA
+	}
 	return n.m.report("setxattr", err)
 }

@@ -41,8 +41,8 @@ func (n *node) Getxattr(ctx context.Context, attr string, dest []byte) (uint32, 
 	if !strings.HasPrefix(attr, userPrefix) {
 		return 0, syscall.EOPNOTSUPP
 	}
-	if attr == aclAttr {
-		return n.getACL(ctx, dest)
+	if isACLAttr(attr) {
+		return n.getACL(ctx, attr, dest)
 	}
 	ctx, done := n.m.operation(ctx)
 	defer done()
@@ -90,7 +90,7 @@ func (n *node) Setxattr(ctx context.Context, attr string, data []byte, flags uin
 	if !strings.HasPrefix(attr, userPrefix) {
 		return syscall.EOPNOTSUPP
 	}
-	if attr == aclAttr {
+	if isACLAttr(attr) {
 		return n.setACL(ctx, string(data))
 	}
 	value := slices.Clone(data) // data is reused after the return
@@ -112,7 +112,7 @@ func (n *node) Removexattr(ctx context.Context, attr string) syscall.Errno {
 	if !strings.HasPrefix(attr, userPrefix) {
 		return syscall.EOPNOTSUPP
 	}
-	if attr == aclAttr {
+	if isACLAttr(attr) {
 		return n.setACL(ctx, remote.Private)
 	}
 	return n.changeXattrs(ctx, func(x map[string][]byte) syscall.Errno {

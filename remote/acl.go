@@ -2,10 +2,12 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/xml"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // The predefined groups (Object Storage API guide, "ACL").
@@ -31,7 +33,9 @@ const (
 	AuthenticatedRead = "authenticated-read"
 )
 
-// ACL says who may do what with an object or a bucket.
+// ACL says who may do what with an object or a bucket. One without an owner is
+// for whatever owner an object has, who keeps full control unless a grant names
+// the owner.
 type ACL struct {
 	Owner  Grantee
 	Grants []Grant
@@ -56,7 +60,7 @@ type Grant struct {
 // give the owner full control and, by name, groups some permissions.
 func (a *ACL) Canned() string {
 	want := map[Grant]bool{}
-	owner := false
+	owner := a.Owner.ID == "" // has full control unless a says otherwise
 	for _, g := range a.Grants {
 		if g.Grantee.ID != "" && g.Grantee.ID == a.Owner.ID {
 			if g.Permission != FullControl {
@@ -103,7 +107,7 @@ func (c *Client) ACL(ctx context.Context, p Path) (*ACL, error) {
 
 // SetACL replaces the ACL of an object, or of the bucket when the key is empty.
 func (c *Client) SetACL(ctx context.Context, p Path, a *ACL) error {
-	doc, err := a.document()
+	doc, err := a.XML()
 	if err != nil {
 		return &Error{Op: "PUT ACL", Path: p, Code: MalformedACL, Err: err}
 	}
@@ -121,6 +125,39 @@ func (c *Client) SetCannedACL(ctx context.Context, p Path, acl string) error {
 	k.header = http.Header{}
 	setACL(k.header, acl)
 	return c.do(ctx, k)
+}
+
+// ApplyACL is SetACL for an ACL that need not name the present owner, who cannot
+// be changed: one request for what has a canned name, or names the owner, else
+// another one before it that asks for the owner.
+func (c *Client) ApplyACL(ctx context.Context, p Path, a *ACL) error {
+	if canned := a.Canned(); canned != "" {
+		return c.SetCannedACL(ctx, p, canned)
+	}
+	var refused error
+	if a.Owner.ID != "" {
+		if refused = c.SetACL(ctx, p, a); CodeOf(refused) != AccessDenied {
+			return refused
+		}
+	}
+	now, err := c.ACL(ctx, p)
+	if err != nil {
+		return cmp.Or(refused, err)
+	}
+	if refused != nil && now.Owner.ID == a.Owner.ID {
+		return refused
+	}
+	return c.SetACL(ctx, p, a.ownedBy(now.Owner))
+}
+
+// ownedBy returns a for an object of another owner, who has full control unless
+// a grant says otherwise.
+func (a *ACL) ownedBy(owner Grantee) *ACL {
+	now := &ACL{Owner: owner, Grants: slices.Clone(a.Grants)}
+	if !slices.ContainsFunc(now.Grants, func(g Grant) bool { return g.Grantee.ID == owner.ID }) {
+		now.Grants = append(now.Grants, Grant{owner, FullControl})
+	}
+	return now
 }
 
 func aclCall(op, method string, p Path) *call {
@@ -162,8 +199,8 @@ type grantXML struct {
 	Permission string
 }
 
-// document is a as AccessControlPolicy.
-func (a *ACL) document() ([]byte, error) {
+// XML returns a as an AccessControlPolicy document.
+func (a *ACL) XML() ([]byte, error) {
 	doc := struct {
 		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ AccessControlPolicy"`
 		Owner   struct {

@@ -157,33 +157,3 @@ func TestFileSystemSize(t *testing.T) {
 		equal(t, "bytes free", m.sh(t, "echo $(($(stat -f -c '%a * %S' .)))"), fmt.Sprintln(1<<50))
 	})
 }
-
-// TestACLIsAnAttribute sets the ACL of an object that is in the bucket, and of
-// one that is not yet.
-func TestACLIsAnAttribute(t *testing.T) {
-	forEachServer(t, func(t *testing.T, s *store) {
-		const attr = "user.ncloud.acl"
-		m := s.mount(t, root())
-		p := m.start(t)
-		s.put(t, "a", "text")
-		got, err := p.getxattr("a", attr)
-		ok(t, err)
-		equal(t, "the ACL at first", got, remote.Private)
-		fails(t, "another value", p.setxattr("a", attr, "bucket-owner-full-control"), unix.EINVAL)
-		f, err := p.open("new", unix.O_WRONLY|unix.O_CREAT)
-		ok(t, err)
-		for _, name := range []string{"a", "new"} {
-			ok(t, p.setxattr(name, attr, remote.PublicRead))
-		}
-		ok(t, f.close())
-		s.sync(t)
-		for _, name := range []string{"a", "new"} {
-			got, err := p.getxattr(name, attr)
-			ok(t, err)
-			equal(t, "the attribute of "+name, got, remote.PublicRead)
-			acl, err := s.client.ACL(t.Context(), s.path(name))
-			ok(t, err)
-			equal(t, "the ACL of "+name, acl.Canned(), remote.PublicRead)
-		}
-	})
-}

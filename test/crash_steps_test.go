@@ -69,7 +69,7 @@ func crashSteps() []crashStep {
 		{name: "delete-done", loses: "a newer object of the same name, if the deletion were done again"},
 
 		{name: "acl", loses: "the ACL: the object would be readable by others, or not by those who should",
-			unused: "ACLs cannot be set through the mount yet"},
+			unused: "only grants that no header carries have this step: see TestGrantsSurviveACrashBeforeTheyAreSetAgain of package cache"},
 		{name: "committed", loses: "local bytes of a version whose upload an older request can still overwrite"},
 		{name: "done", loses: "nothing, but the data file stays"},
 		{name: "doomed-removing", loses: "a data file that a record, after a loss of power, still promises"},

@@ -73,7 +73,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 func TestPlanesImportDownwards(t *testing.T) {
 	allowed := map[string][]string{
 		"ncloudfs":                              {"*"},
-		"ncloudfs/config":                       {"ncloudfs/config/daemon", "ncloudfs/fs", "ncloudfs/fs/control", "ncloudfs/cache", "ncloudfs/remote", "ncloudfs/remote/bucket"},
+		"ncloudfs/config":                       {"ncloudfs/config/daemon", "ncloudfs/fs", "ncloudfs/fs/control", "ncloudfs/cache", "ncloudfs/remote", "ncloudfs/remote/acl", "ncloudfs/remote/bucket"},
 		"ncloudfs/config/daemon":                {},
 		"ncloudfs/fs":                           {"ncloudfs/cache", "ncloudfs/remote"},
 		"ncloudfs/fs/control":                   {"ncloudfs/fs", "ncloudfs/cache", "ncloudfs/remote"},
@@ -81,6 +81,7 @@ func TestPlanesImportDownwards(t *testing.T) {
 		"ncloudfs/remote":                       {},
 		"ncloudfs/remote/emulator":              {},
 		"ncloudfs/remote/emulator/emulatortest": {"ncloudfs/remote/emulator"},
+		"ncloudfs/remote/acl":                   {"ncloudfs/remote"},
 		"ncloudfs/remote/bucket":                {"ncloudfs/remote"},
 		"ncloudfs/remote/demo":                  {"ncloudfs/remote", "ncloudfs/remote/emulator"},
 		"ncloudfs/remote/doctor":                {"ncloudfs/remote"},

@@ -83,13 +83,14 @@ func alwaysTheSame() []omission {
 	return []omission{
 		{"mounts nothing", []string{"TestLibrariesHaveOneHome", "TestPlanesImportDownwards", "TestOnlyMainImportsConfig",
 			"TestRootHoldsOnlyWhatTheLayoutNames", "TestEveryHeadingHasATest", "TestLeftOutTestsExist"}},
-		{"mounts nothing but asks the service", []string{"TestBucketsAreMadeListedAndRemoved", "TestCORSRulesAgreeWithS3cmd", "TestUnfinishedUploadsAgreeWithS3cmd"}},
+		{"mounts nothing but asks the service", []string{"TestBucketsAreMadeListedAndRemoved", "TestCORSRulesAgreeWithS3cmd", "TestUnfinishedUploadsAgreeWithS3cmd",
+			"TestACLsThatCannotBeSetAreSummedUp"}},
 		{"fails before a request, or by it", []string{"TestBadInputGetsOneClearLine"}},
 		{"needs Ceph", []string{"TestTwoGiBKeepTheBoundOfMemory"}},
 		{"measures memory", []string{"TestMemoryLimit", "TestKernelForgetsNodesBeyondTheBound"}},
 		{"counts requests", []string{"TestCreatingASmallFileIsOnePut", "TestFirstLookupIsOneListPage", "TestReadingASmallListedFileIsOneGet",
 			"TestEveryCloseWithNewBytesIsOnePut", "TestAppendingToAnExistingFileIsKnown", "TestListingIsItsPages",
-			"TestChangesCostWhatTheyMust", "TestIdleMountSendsNothing", "TestFindingsOfTheDoctorAreUsed", "TestEveryDocumentedOperationIsUsed", "TestFetchingAhead", "TestLateUploads"}},
+			"TestChangesCostWhatTheyMust", "TestKeepingAnACLIsOneRequest", "TestIdleMountSendsNothing", "TestFindingsOfTheDoctorAreUsed", "TestEveryDocumentedOperationIsUsed", "TestFetchingAhead", "TestLateUploads"}},
 		{"runs in all modes, or in the one that it is about", []string{"TestLateUploadMeetsAnotherMount",
 			"TestCrashMatrix", "TestPowerLoss", "TestKilledAtRandomMoments", "TestAbandonedPutNeverOverwritesANewerVersion", "TestBucketOrKeysThatAreGoneLoseNothing",
 			"TestBadFullStageDisk", "TestBadRecordsAndFilesAreReportedAndKept", "TestBadJournalIsRefusedAndLeftAlone",
@@ -105,7 +106,7 @@ func notAmongFaults() []omission {
 			"TestBadNetwork", "TestStalledReadIsAskedForAgain", "TestProgramsAtOnce",
 			"TestKilledReaderLeavesTheSharedFetch", "TestSecondSignalDoesNotWait", "TestNoSecretIsLogged"}},
 		{"the other program does not bear them", []string{"TestS3FSReadsWhatWasWritten", "TestReadsWhatS3FSWrote",
-			"TestRcloneReadsTimes", "TestReadsTimesThatRcloneWrote"}},
+			"TestRcloneReadsTimes", "TestReadsTimesThatRcloneWrote", "TestACLCommandsAgreeWithS3cmd"}},
 		{"thousands of requests in a row, each tenth of them late", []string{"TestPosix/emulator/OpenSymlinkRace"}},
 	}
 }

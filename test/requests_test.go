@@ -23,6 +23,8 @@ const (
 	opCopy   = emulator.OpCopyObject
 	opDelete = emulator.OpDeleteObject
 	opList   = emulator.OpListObjects
+	opACL    = emulator.OpGetObjectACL
+	opSetACL = emulator.OpPutObjectACL
 )
 
 type counts = map[string]int
@@ -96,12 +98,12 @@ func TestEveryCloseWithNewBytesIsOnePut(t *testing.T) {
 	// The shell's echo is a builtin: nothing is closed between the two.
 	shellCost(t, s, m, "(echo a; echo b) > builtin", counts{opPut: 1})
 	// Each printf is a process that closes its descriptor, at its end.
-	shellCost(t, s, m, "(/usr/bin/printf a; /usr/bin/printf b) > programs", counts{opPut: 2})
+	shellCost(t, s, m, "(/usr/bin/printf a; /usr/bin/printf b) > programs", counts{opPut: 2, opACL: 1})
 	shellCost(t, s, m, "> empty", counts{opPut: 1})
-	shellCost(t, s, m, ": > empty", counts{opPut: 1})
+	shellCost(t, s, m, ": > empty", counts{opACL: 1, opPut: 1})
 	shellCost(t, s, m, "touch touched", counts{opPut: 1})
 	shellCost(t, s, m, "dd if=/dev/zero of=zeros bs=64k count=4 status=none", counts{opPut: 1})
-	shellCost(t, s, m, "dd if=/dev/zero of=zeros bs=1 count=1 seek=9 conv=notrunc status=none", counts{opHead: 1, opPut: 1})
+	shellCost(t, s, m, "dd if=/dev/zero of=zeros bs=1 count=1 seek=9 conv=notrunc status=none", counts{opACL: 1, opHead: 1, opPut: 1})
 	shellCost(t, s, m, "cat < a > copy", counts{opGet: 1, opPut: 1})
 	p := m.start(t)
 	f, err := p.open("kept", unix.O_RDWR|unix.O_CREAT)
@@ -118,9 +120,9 @@ func TestEveryCloseWithNewBytesIsOnePut(t *testing.T) {
 func TestAppendingToAnExistingFileIsKnown(t *testing.T) {
 	s, m := listedMount(t)
 	// HEAD for the metadata to keep, HEAD for what another client did, GET for
-	// the bytes before.
-	shellCost(t, s, m, "echo more >> a", counts{opHead: 2, opGet: 1, opPut: 1})
-	shellCost(t, s, m, "echo more >> a", counts{opHead: 1, opPut: 1})
+	// the bytes before, and one look at the ACL to keep.
+	shellCost(t, s, m, "echo more >> a", counts{opACL: 1, opHead: 2, opGet: 1, opPut: 1})
+	shellCost(t, s, m, "echo more >> a", counts{opACL: 1, opHead: 1, opPut: 1})
 	equal(t, "a", s.content(t, "a"), "object a\nmore\nmore\n")
 }
 
@@ -145,14 +147,26 @@ func TestListingIsItsPages(t *testing.T) {
 
 func TestChangesCostWhatTheyMust(t *testing.T) {
 	s, m := listedMount(t)
-	shellCost(t, s, m, "chmod 600 a", counts{opHead: 1, opCopy: 1})
-	shellCost(t, s, m, "chmod 640 a", counts{opCopy: 1})
-	shellCost(t, s, m, "mv b renamed", counts{opCopy: 1, opDelete: 1})
-	shellCost(t, s, m, "mv a over; mv over renamed", counts{opCopy: 2, opDelete: 2})
+	shellCost(t, s, m, "chmod 600 a", counts{opACL: 1, opHead: 1, opCopy: 1})
+	shellCost(t, s, m, "chmod 640 a", counts{opACL: 1, opCopy: 1})
+	shellCost(t, s, m, "mv b renamed", counts{opACL: 1, opCopy: 1, opDelete: 1})
+	shellCost(t, s, m, "mv a over; mv over renamed", counts{opACL: 2, opCopy: 2, opDelete: 2})
 	shellCost(t, s, m, "rm c", counts{opDelete: 1})
 	shellCost(t, s, m, "mkdir dir", counts{opPut: 1})
 	shellCost(t, s, m, "rmdir dir", counts{opList: 1, opDelete: 1})
 	shellCost(t, s, m, "ln -s renamed link; readlink link", counts{opPut: 1})
+}
+
+func TestKeepingAnACLIsOneRequest(t *testing.T) {
+	s, m := listedMount(t)
+	shellCost(t, s, m, "setfattr -n user.ncloud.acl -v public-read a b c", counts{opSetACL: 3})
+	shellCost(t, s, m, "getfattr --only-values -n user.ncloud.acl a", counts{opACL: 2}) // it asks for the length first
+	shellCost(t, s, m, "echo new > new; rm new", counts{opPut: 1, opDelete: 1})
+	shellCost(t, s, m, "echo x > b", counts{opACL: 1, opHead: 1, opPut: 1})
+	shellCost(t, s, m, "echo y > b", counts{opACL: 1, opPut: 1})
+	shellCost(t, s, m, `setfattr -n user.ncloud.acl -v '[{"id":"ncp-2-0","permission":"READ"}]' c`, counts{opACL: 1, opSetACL: 1})
+	shellCost(t, s, m, "mv c d", counts{opACL: 1, opCopy: 1, opSetACL: 1, opDelete: 1})
+	shellCost(t, s, m, "echo new > d", counts{opACL: 1, opHead: 1, opPut: 1, opSetACL: 1})
 }
 
 func TestIdleMountSendsNothing(t *testing.T) {

@@ -27,7 +27,8 @@ type Status struct {
 	State      string        `json:"state"`
 	Backlog    cache.Backlog `json:"backlog"`
 	Memory     cache.Usage   `json:"memory"`
-	Nodes      int           `json:"nodes"` // that the kernel knows
+	Nodes      int           `json:"nodes"`    // that the kernel knows
+	ACLsLost   int64         `json:"aclsLost"` // objects that got the default ACL because theirs could not be read
 }
 
 // The states of a mount.
@@ -129,6 +130,7 @@ func (s *Server) Close() {
 func (s *Server) getStatus(w http.ResponseWriter, _ *http.Request) {
 	status := s.about
 	status.State, status.Backlog, status.Memory = StateMounted, s.cache.Backlog(), s.cache.Usage()
+	status.ACLsLost = s.cache.ACLsLost()
 	if s.mount != nil {
 		status.Nodes = s.mount.Nodes()
 	}

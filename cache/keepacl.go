@@ -1,0 +1,268 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"time"
+
+	"ncloudfs/remote"
+)
+
+// aclAge is for how long an ACL that was read before an upload is believed: what
+// another client revokes in that time may come back with it. An open, a write and
+// a close take less, as a rule.
+const aclAge = 5 * time.Second
+
+// aclRead is a look at the ACL of an object, under way or done. The service gives
+// every object that is written or copied its default ACL; what is to be kept must
+// be known before.
+type aclRead struct {
+	of    remote.Path
+	begun time.Time
+	done  chan struct{}
+	acl   *remote.ACL // valid after done, like err
+	err   error
+}
+
+// readACL begins to look at the ACL of p; nil where none is kept: there is no
+// object, or the mount gives all its objects the same.
+func (c *Cache) readACL(p remote.Path) *aclRead {
+	if c.acl != nil || p.Key == "" {
+		return nil
+	}
+	r := &aclRead{of: p, begun: time.Now(), done: make(chan struct{})}
+	c.commits.Go(func() {
+		defer close(r.done)
+		r.err = c.safely("the ACL of "+p.String(), func() (err error) {
+			if c.noACLs.Load() {
+				return errors.ErrUnsupported
+			}
+			r.acl, err = c.client.ACL(c.ctx, p)
+			return err
+		})
+	})
+	return r
+}
+
+// keptACL returns the ACL that what is written in the place of r's object gets;
+// nil: the service's default, where there is no object, or it hides its ACL.
+func (c *Cache) keptACL(ctx context.Context, r *aclRead) (*remote.ACL, error) {
+	if r == nil {
+		return c.acl, nil
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	switch {
+	case errors.Is(r.err, fs.ErrNotExist):
+		return nil, nil
+	case errors.Is(r.err, errors.ErrUnsupported):
+		c.noACLs.Store(true)
+		c.loseACL(r)
+		return nil, nil
+	case errors.Is(r.err, fs.ErrPermission):
+		c.loseACL(r)
+		return nil, nil
+	case r.err != nil:
+		return nil, fmt.Errorf("the ACL that it has to keep: %w", r.err)
+	}
+	return r.acl, nil
+}
+
+// loseACL counts an ACL that could not be kept, and says so once.
+func (c *Cache) loseACL(r *aclRead) {
+	if c.aclsLost.Add(1) == 1 {
+		c.log.Warn("an ACL cannot be read, so that what is written in the place of the object gets the default one (private); there may be more, which are counted in the status",
+			"path", r.of.String(), "err", r.err)
+	}
+}
+
+// ACLsLost returns how many objects got the default ACL because the one that they
+// should have kept could not be read.
+func (c *Cache) ACLsLost() int64 { return c.aclsLost.Load() }
+
+// aclHeader returns the canned name that the request carries which makes an object
+// with the ACL a; empty: a is the default, or has no such name.
+func aclHeader(a *remote.ACL) string {
+	if a == nil || a.Canned() == remote.Private {
+		return ""
+	}
+	return a.Canned()
+}
+
+// hasGrants reports whether no header carries a, so that it is set after the
+// object is there.
+func hasGrants(a *remote.ACL) bool { return a != nil && a.Canned() == "" }
+
+// lookAtACLLocked returns the look at the ACL that the file's next upload keeps;
+// one that is too old, or at another object, is begun anew.
+func (s *Staged) lookAtACLLocked() *aclRead {
+	if r := s.aclRead; r == nil || r.of != s.aclOf || time.Since(r.begun) > aclAge {
+		s.aclRead = s.c.readACL(s.aclOf)
+	}
+	return s.aclRead
+}
+
+// lookAtACL begins, when the file is opened, to look at the ACL that its upload
+// has to keep.
+func (s *Staged) lookAtACL() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.acl == nil && s.kept == nil {
+		s.lookAtACLLocked()
+	}
+}
+
+// chooseACL decides, before the snapshot is stored or completed, which ACL it
+// gets: what a program has set, else that of the object whose place it takes,
+// read anew, unless an earlier try has replaced that object already. Grants that
+// no header carries are recorded first: a crash would lose them.
+func (c *Cache) chooseACL(ctx context.Context, snap *snapshot) error {
+	if snap.diverted {
+		return nil
+	}
+	s := snap.s
+	s.mu.Lock()
+	s.keptStored = s.keptStored || s.kept != nil && snap.replacesOurs()
+	switch {
+	case s.acl != nil:
+		snap.acl = s.acl
+	case s.keptStored:
+		snap.acl = s.kept
+	case !snap.aclChosen:
+		snap.acl = nil
+	}
+	if snap.acl != nil || snap.aclChosen {
+		s.mu.Unlock()
+		return nil
+	}
+	s.kept = nil
+	read := s.lookAtACLLocked()
+	s.mu.Unlock()
+	var err error
+	if snap.acl, err = c.keptACL(ctx, read); err != nil || !hasGrants(snap.acl) {
+		return err
+	}
+	s.mu.Lock()
+	s.kept = snap.acl
+	var seq uint64
+	if !s.unlinked {
+		seq = s.noteLocked(s.busyStateLocked(), nil)
+	}
+	s.mu.Unlock()
+	if err := c.stage.journal.Sync(seq); err != nil {
+		return fmt.Errorf("%w: %w", ErrStage, err)
+	}
+	return nil
+}
+
+// replacesOurs reports whether a late commit has found another version than the
+// one that it started from: an earlier try was carried out.
+func (s *snapshot) replacesOurs() bool {
+	return s.found.ETag != "" && (s.found.ETag != s.object.ETag || s.found.ModTime.Unix() != s.object.ModTime.Unix() || maps.Equal(s.found.Meta, s.meta))
+}
+
+// recallACL is chooseACL where an earlier try has stored the snapshot. What a
+// header carries, that has carried.
+func (c *Cache) recallACL(snap *snapshot) {
+	s := snap.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	snap.acl, snap.owesACL = s.acl, s.acl != nil
+	if snap.acl == nil {
+		snap.acl, s.keptStored = s.kept, s.kept != nil
+	}
+}
+
+// giveACL gives o, which holds the snapshot, the ACL that it is to have and has
+// not got by being stored. The journal says so until it is done.
+func (c *Cache) giveACL(ctx context.Context, snap *snapshot, o remote.Object) error {
+	s := snap.s
+	if snap.acl != nil && (snap.owesACL || hasGrants(snap.acl) || aclHeader(snap.acl) != snap.carried) {
+		s.mu.Lock()
+		s.keptStored = s.kept != nil
+		if !s.unlinked {
+			s.noteLocked(StateACLPending, nil)
+		}
+		s.mu.Unlock()
+		step("acl")
+		if err := c.client.ApplyACL(ctx, o.Path, snap.acl); err != nil {
+			return fmt.Errorf("its ACL: %w", err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.acl == snap.acl {
+		s.acl = nil
+	}
+	return nil
+}
+
+// keepsLocked: the next upload keeps the ACL that p has by then.
+func (s *Staged) keepsLocked(p remote.Path) {
+	s.aclOf, s.aclRead, s.kept, s.keptStored = p, nil, nil, false
+}
+
+// savedACL is how long after its creation a file that is renamed over another one
+// counts as a new version of that: editors and sed -i save so.
+const savedACL = time.Minute
+
+// noteCreated remembers that key is new, and that nobody has set its ACL here.
+func (c *Cache) noteCreated(key string) { c.created.Add(key, time.Now()) }
+
+// isSave reports whether what is renamed from key takes over the ACL of what it
+// replaces.
+func (c *Cache) isSave(key string) bool {
+	at, ok := c.created.Get(key)
+	return ok && time.Since(at) < savedACL
+}
+
+// savedOver returns the object of to, which is about to be replaced, where that is
+// a save; else its Key is empty.
+func (c *Cache) savedOver(ctx context.Context, from, to Name) (remote.Path, error) {
+	if !c.isSave(c.keyOf(from)) {
+		return remote.Path{}, nil
+	}
+	old, err := c.objectOf(ctx, to)
+	if errors.Is(err, fs.ErrNotExist) {
+		return remote.Path{}, nil
+	}
+	return old.Path, err
+}
+
+// keepACLOf: the next upload keeps the ACL of p.
+func (s *Staged) keepACLOf(p remote.Path) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keepsLocked(p)
+	s.indexBasesLocked()
+}
+
+// moveCreated follows a rename.
+func (c *Cache) moveCreated(from, to string, replaces bool) {
+	at, ok := c.created.Peek(from)
+	c.created.Remove(from)
+	switch {
+	case replaces && ok: // a new version of to
+	case ok:
+		c.created.Add(to, at)
+	default:
+		c.created.Remove(to)
+	}
+}
+
+// aclForCopy reads the ACL that a copy of the object at from is to have: its own,
+// or, where a file is saved over an older version, that of the object at saved.
+func (c *Cache) aclForCopy(ctx context.Context, from, saved remote.Path) (*remote.ACL, error) {
+	if saved.Key != "" {
+		if acl, err := c.keptACL(ctx, c.readACL(saved)); acl != nil || err != nil {
+			return acl, err
+		}
+	}
+	return c.keptACL(ctx, c.readACL(from))
+}
