@@ -49,6 +49,8 @@ func viewOptions() options {
 			usage: "let other users in, by the files' permissions", set: switchTo(func(s *settings) *bool { return &s.fs.AllowOther })},
 		{name: "attrs", group: groupView, value: "listing|exact", def: "listing",
 			usage: "listing: as listed; exact: ask for each mode, owner and time", set: (*settings).setAttrs},
+		{name: "acl", group: groupView, value: "preserve|CANNED", def: "preserve",
+			usage: "preserve: objects keep theirs; CANNED: for all that is written", set: (*settings).setACL},
 		{name: "metadata-ttl", group: groupView, value: "TIME", def: "60s",
 			usage: "how long what other clients change may go unseen", set: (*settings).setMetadataTTL},
 		{name: "memory", group: groupLocal, value: "SIZE", auto: "a quarter of what there is, at most 160M",

@@ -194,6 +194,14 @@ func (s *settings) setPartSize(v string) (err error) {
 	return err
 }
 
+func (s *settings) setACL(v string) error {
+	if v == "preserve" {
+		v = ""
+	}
+	s.cache.ACL = v
+	return oneOf(v, append(remote.CannedACLs(), "")...)
+}
+
 func (s *settings) setStageSize(v string) (err error) {
 	s.cache.StageSize, err = parseSize(v)
 	return err

@@ -35,6 +35,7 @@ func optionCases() map[string]struct {
 		"umask":         {"0027", uint32(0o27), func(m *Mount) any { return m.FS.Umask }},
 		"allow-other":   {"true", true, func(m *Mount) any { return m.FS.AllowOther }},
 		"attrs":         {"exact", true, func(m *Mount) any { return m.Cache.ExactAttrs }},
+		"acl":           {"public-read", "public-read", func(m *Mount) any { return m.Cache.ACL }},
 		"metadata-ttl":  {"0", always, func(m *Mount) any { return m.Cache.MetadataTTL }},
 		"memory":        {"64M", int64(64 << 20), func(m *Mount) any { return m.Cache.Memory }},
 		"write-back":    {"true", true, func(m *Mount) any { return m.Cache.WriteBack }},

@@ -169,6 +169,16 @@ func TestKeepingAnACLIsOneRequest(t *testing.T) {
 	shellCost(t, s, m, "echo new > d", counts{opACL: 1, opHead: 1, opPut: 1, opSetACL: 1})
 }
 
+func TestOneACLForAllIsNoRequest(t *testing.T) {
+	s, m := listedMount(t, "--acl=public-read")
+	shellCost(t, s, m, "echo new > new", counts{opPut: 1})
+	shellCost(t, s, m, "echo newer > new", counts{opPut: 1})
+	shellCost(t, s, m, "mv new newest", counts{opCopy: 1, opDelete: 1})
+	acl, err := s.client.ACL(t.Context(), s.path("newest"))
+	ok(t, err)
+	equal(t, "the ACL", acl.Canned(), remote.PublicRead)
+}
+
 func TestIdleMountSendsNothing(t *testing.T) {
 	s, m := listedMount(t, "--metadata-ttl=100ms")
 	m.sh(t, "cat a; echo x > x; mkdir d; chmod 600 b")
