@@ -70,10 +70,11 @@ func (s *store) checkAccess(t testing.TB, what, key string, a access) {
 	}
 }
 
-// setters are the ways in which a script sets the ACL $1 of file $2.
+// setters are the ways to set the ACL of a file in the mount.
 func (m *mounted) setters(t testing.TB) map[string]func(value, name string) {
 	return map[string]func(value, name string){
 		"setfattr": func(value, name string) { m.sh(t, fmt.Sprintf("setfattr -n %s -v '%s' %s", aclAttr, value, name)) },
+		"command":  func(value, name string) { m.store.ncloudfs(t, 0, "acl", "set", m.path+"/"+name, value) },
 	}
 }
 
