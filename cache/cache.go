@@ -23,6 +23,8 @@ type Options struct {
 	Bucket string         // must be set
 	Prefix string         // keys outside it do not exist; empty, or ends in "/"
 
+	KeepBuckets bool // of remote.Account: neither make nor remove buckets
+
 	StageDir  string // where staged writes live; must be set; made with mode 0700
 	StageSize int64  // bytes of staged data at most; 0: what the file system has free
 	CacheDir  string // where what was read is kept for later mounts; empty: nowhere; made with mode 0700
@@ -60,6 +62,7 @@ const (
 type Cache struct {
 	client         *remote.Client
 	bucket, prefix string
+	keepBuckets    bool
 	ttl            time.Duration
 	exact          bool
 	acl            *remote.ACL // for all that is written; nil: each object keeps its own
@@ -112,24 +115,26 @@ type Cache struct {
 // while a mount that has ended still uploads, it waits for that until ctx ends.
 func Open(ctx context.Context, o Options) (*Cache, error) {
 	c := &Cache{
-		client:    o.Client,
-		bucket:    o.Bucket,
-		prefix:    o.Prefix,
-		ttl:       cmp.Or(o.MetadataTTL, defaultTTL),
-		exact:     o.ExactAttrs,
-		partSize:  o.PartSize,
-		log:       cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
-		draining:  make(chan struct{}),
-		known:     newKnown(),
-		follows:   newSuccessions(),
-		writeBack: o.WriteBack,
-		idle:      o.Idle,
-		boot:      cmp.Or(o.Boot, bootID()),
-		removals:  newRemovals(),
-		sends:     newSends(cmp.Or(o.LateTime, defaultLateTime)),
-		turns:     semaphore.NewWeighted(uploadsBehind),
-		queue:     newQueue(queueLimit()),
-		uploads:   newPace(uploadsInFlight, uploadsMost),
+		client: o.Client,
+		bucket: o.Bucket,
+
+		keepBuckets: o.KeepBuckets,
+		prefix:      o.Prefix,
+		ttl:         cmp.Or(o.MetadataTTL, defaultTTL),
+		exact:       o.ExactAttrs,
+		partSize:    o.PartSize,
+		log:         cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+		draining:    make(chan struct{}),
+		known:       newKnown(),
+		follows:     newSuccessions(),
+		writeBack:   o.WriteBack,
+		idle:        o.Idle,
+		boot:        cmp.Or(o.Boot, bootID()),
+		removals:    newRemovals(),
+		sends:       newSends(cmp.Or(o.LateTime, defaultLateTime)),
+		turns:       semaphore.NewWeighted(uploadsBehind),
+		queue:       newQueue(queueLimit()),
+		uploads:     newPace(uploadsInFlight, uploadsMost),
 	}
 	c.client.OnUnanswered(c.sends.unanswered)
 	if o.ACL != "" {

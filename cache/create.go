@@ -14,16 +14,22 @@ import (
 // CheckName refuses what cannot become a key: too long, or not UTF-8.
 func (c *Cache) CheckName(n Name) error {
 	switch {
+	case c.isBucket(n):
+		return fmt.Errorf("create %q: %w", n, ErrNoFileHere)
 	case !utf8.ValidString(string(n)):
 		return fmt.Errorf("create %q: %w", n, ErrBadName)
-	case len(c.dirKeyOf(n)) > remote.MaxKeyLength:
+	case len(c.path(c.dirKeyOf(n)).Resolve().Key) > remote.MaxKeyLength:
 		return fmt.Errorf("create %q: %w", n, ErrNameTooLong)
 	}
 	return nil
 }
 
 // Mkdir stores the marker of a new directory: one PUT, in write-back mode behind.
+// In the root of an account it makes a bucket.
 func (c *Cache) Mkdir(ctx context.Context, n Name, a Attr) error {
+	if c.isBucket(n) {
+		return c.makeBucket(ctx, n)
+	}
 	if err := c.CheckName(n); err != nil {
 		return err
 	}

@@ -18,6 +18,9 @@ var (
 	ErrStage       = errors.New("stage directory") // the local disk failed; wraps its error
 	ErrMoved       = fmt.Errorf("a directory above was renamed or removed meanwhile: %w", fs.ErrNotExist)
 	ErrReadOnly    = errors.New("mounted read-only")
+	ErrNoFileHere  = errors.New("files are in buckets: make a directory for a new bucket")
+	ErrKeepBuckets = errors.New("mounted with --no-bucket-changes")
+	ErrOtherBucket = errors.New("another bucket")
 	ErrBusy        = errors.New("open in a program")
 
 	// ErrCopyLimit: the service copies objects of at most 5 GiB, so that a

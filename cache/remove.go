@@ -303,6 +303,9 @@ func (c *Cache) Rmdir(ctx context.Context, n Name) error {
 }
 
 func (c *Cache) rmdir(ctx context.Context, n Name) error {
+	if c.isBucket(n) {
+		return c.removeBucket(ctx, n)
+	}
 	if c.writeBack {
 		release, err := c.claimMoving(ctx, []Name{n}, c.dirKeyOf(n))
 		if err != nil {

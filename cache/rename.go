@@ -20,6 +20,9 @@ const copiesInFlight = 32
 // Copy and one DELETE; none for a file that never reached the bucket. ErrCopyLimit
 // for an object of more than 5 GiB.
 func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
+	if err := c.checkRename(from, to); err != nil {
+		return Move{}, err
+	}
 	if err := c.CheckName(to); err != nil {
 		return Move{}, err
 	}
@@ -253,6 +256,9 @@ func (s *Staged) rename(from, to Name, m Move, replaced remote.Object) {
 // object below is larger than the service copies. It returns what was moved by
 // its former name.
 func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, error) {
+	if err := c.checkRename(from, to); err != nil {
+		return nil, err
+	}
 	if err := c.CheckName(to); err != nil {
 		return nil, err
 	}

@@ -104,7 +104,7 @@ func (c *Cache) stageForMeta(ctx context.Context, n Name) (*Staged, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case e.Kind == Dir && c.dirKeyOf(n) == "":
+	case e.Kind == Dir && c.hasNoMarker(n):
 		return nil, nil
 	case e.Kind == Dir:
 		return c.openStaged(n.marker(), StageOptions{Base: Entry{Kind: Dir}, Attr: e.Attr, Meta: e.Object.Meta})
@@ -140,8 +140,8 @@ func (c *Cache) setDirMeta(ctx context.Context, n Name, e Entry, acl *remote.ACL
 	key := c.dirKeyOf(n)
 	meta, contentType := e.Attr.Meta(e.Object.Meta), ""
 	change(meta, &contentType)
-	if key == "" {
-		c.known.Learn(remote.Object{Meta: meta, HasMeta: true}, true)
+	if c.hasNoMarker(n) {
+		c.known.Learn(remote.Object{Path: c.path(key), Meta: meta, HasMeta: true}, true)
 		return nil
 	}
 	return c.putMarker(ctx, n, meta, acl)

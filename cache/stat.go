@@ -100,7 +100,7 @@ func (c *Cache) find(ctx context.Context, n Name, isLarge bool) (Entry, error) {
 		_, err := c.shared(ctx, "page\x00"+string(dir), func(ctx context.Context) (any, error) {
 			return nil, c.listPage(ctx, dir)
 		})
-		if err != nil {
+		if mayEnter := c.isBucket(n) && errors.Is(err, fs.ErrPermission); err != nil && !mayEnter {
 			return Entry{}, err
 		}
 		if e, ok, _ := c.remembered(n); ok {
@@ -134,6 +134,9 @@ func (c *Cache) listPage(ctx context.Context, dir Name) error {
 // probe asks for one name: HEAD of the object and a listing of one key below
 // it, side by side. Absent is what both say.
 func (c *Cache) probe(ctx context.Context, n Name) (Entry, error) {
+	if c.isBucket(n) {
+		return c.probeBucket(ctx, n)
+	}
 	asked := time.Now()
 	e := Entry{Kind: Absent}
 	var isDir bool
@@ -173,9 +176,9 @@ func (c *Cache) examine(ctx context.Context, n Name, e Entry) (Entry, error) {
 	key := c.keyOf(n)
 	if e.Kind == Dir {
 		key = c.dirKeyOf(n)
-	}
-	if key == "" {
-		return e, nil
+		if c.hasNoMarker(n) {
+			return e, nil
+		}
 	}
 	asked := time.Now()
 	o, err := c.client.Head(ctx, c.path(key))

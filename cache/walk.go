@@ -38,6 +38,9 @@ type walkLevel struct {
 
 // list returns the listing of n; nil when it is not in a walk's pages.
 func (w *walk) list(ctx context.Context, c *Cache, n Name) (*listing, error) {
+	if c.isBucket(n) {
+		return nil, nil // buckets are not listed together
+	}
 	if !w.mu.TryLock() {
 		return nil, nil // two at once are no walk
 	}

@@ -130,7 +130,7 @@ func (a *App) onBucket(do func(context.Context, *remote.Client, *parsed, string)
 // onUploads makes the run function of a command about unfinished uploads.
 func (a *App) onUploads(do func(context.Context, *remote.Client, bucket.UploadsOptions) error) func(context.Context, *parsed) error {
 	return func(ctx context.Context, p *parsed) error {
-		source, err := ParseSource(p.args[0])
+		source, err := parseBucket(p.args[0])
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,9 @@ import (
 	"ncloudfs/fs/control"
 )
 
-const sourceAbout = `SOURCE is BUCKET, BUCKET/PREFIX or s3://BUCKET/PREFIX.
+const sourceAbout = `SOURCE is BUCKET, BUCKET/PREFIX or s3://BUCKET/PREFIX; for mount also @, which
+shows every bucket of the account as a directory: mkdir and rmdir make and remove
+buckets.
 `
 
 const keysAbout = `Keys are looked for in --config, then in NCLOUD_ACCESS_KEY and NCLOUD_SECRET_KEY,
@@ -100,7 +102,7 @@ func (a *App) runDemo(ctx context.Context, p *parsed) error {
 }
 
 func (a *App) runDoctor(ctx context.Context, p *parsed) error {
-	source, err := ParseSource(p.args[0])
+	source, err := parseBucket(p.args[0])
 	if err != nil {
 		return err
 	}

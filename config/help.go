@@ -10,7 +10,7 @@ import (
 const appHelp = `ncloudfs - {{.Usage}}
 
 Usage:
-  ncloudfs mount [options] SOURCE MOUNTPOINT     SOURCE: BUCKET[/PREFIX] or s3://BUCKET[/PREFIX]
+  ncloudfs mount [options] SOURCE MOUNTPOINT     SOURCE: BUCKET[/PREFIX], s3://BUCKET[/PREFIX] or @
   ncloudfs umount|sync|pending MOUNTPOINT
   ncloudfs COMMAND --help
 

@@ -39,6 +39,8 @@ func viewOptions() options {
 	return options{
 		{name: "read-only", group: groupView,
 			usage: "refuse every change", set: switchTo(func(s *settings) *bool { return &s.readOnly })},
+		{name: "no-bucket-changes", group: groupView,
+			usage: "let a mount of @ neither make nor remove buckets", set: switchTo(func(s *settings) *bool { return &s.cache.KeepBuckets })},
 		{name: "uid", group: groupView, value: "USER", auto: "yours",
 			usage: "owner of files that carry none", set: (*settings).setUID},
 		{name: "gid", group: groupView, value: "GROUP", auto: "yours",

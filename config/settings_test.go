@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"ncloudfs/remote"
 )
 
 // optionCases has a value for every option of mount that is not its default,
@@ -22,34 +24,35 @@ func optionCases() map[string]struct {
 		got   func(*Mount) any
 	}
 	return map[string]c{
-		"endpoint":      {"http://127.0.0.1:9000", "http://127.0.0.1:9000", func(m *Mount) any { return m.Store.Remote.Endpoint }},
-		"region":        {"SGN", "sg", func(m *Mount) any { return m.Store.Remote.Region }},
-		"profile":       {"work", "work", func(m *Mount) any { return m.Store.Profile }},
-		"anonymous":     {"true", true, func(m *Mount) any { return m.Store.Remote.Credentials.Anonymous }},
-		"server-role":   {"true", true, func(m *Mount) any { return m.Store.ServerRole }},
-		"retry-time":    {"90", 90 * time.Second, func(m *Mount) any { return m.Store.Remote.RetryTime }},
-		"log-level":     {"debug", slog.LevelDebug, func(m *Mount) any { return m.Log.Level }},
-		"read-only":     {"true", true, func(m *Mount) any { return m.Cache.ReadOnly && m.FS.ReadOnly }},
-		"uid":           {"12", uint32(12), func(m *Mount) any { return m.FS.UID }},
-		"gid":           {"daemon", uint32(1), func(m *Mount) any { return m.FS.GID }},
-		"umask":         {"0027", uint32(0o27), func(m *Mount) any { return m.FS.Umask }},
-		"allow-other":   {"true", true, func(m *Mount) any { return m.FS.AllowOther }},
-		"attrs":         {"exact", true, func(m *Mount) any { return m.Cache.ExactAttrs }},
-		"acl":           {"public-read", "public-read", func(m *Mount) any { return m.Cache.ACL }},
-		"metadata-ttl":  {"0", always, func(m *Mount) any { return m.Cache.MetadataTTL }},
-		"memory":        {"64M", int64(64 << 20), func(m *Mount) any { return m.Cache.Memory }},
-		"write-back":    {"true", true, func(m *Mount) any { return m.Cache.WriteBack }},
-		"kernel-writes": {"off", false, func(m *Mount) any { return m.Cache.KernelWrites }},
-		"recover":       {"upload", true, func(m *Mount) any { return m.Cache.RecoverOpen }},
-		"drain-time":    {"0", always, func(m *Mount) any { return m.DrainTime }},
-		"late-time":     {"1s", time.Second, func(m *Mount) any { return m.Cache.LateTime }},
-		"stage-dir":     {"/srv/stage", "/srv/stage", func(m *Mount) any { return m.Cache.StageDir }},
-		"stage-size":    {"1.5G", int64(3 << 29), func(m *Mount) any { return m.Cache.StageSize }},
-		"cache-dir":     {"/srv/cache", "/srv/cache /srv/cache/stage", func(m *Mount) any { return m.Cache.CacheDir + " " + m.Cache.StageDir }},
-		"cache-size":    {"1.5G", int64(3 << 29), func(m *Mount) any { return m.Cache.CacheSize }},
-		"part-size":     {"16MiB", int64(16 << 20), func(m *Mount) any { return m.Cache.PartSize }},
-		"log-format":    {"json", true, func(m *Mount) any { return m.Log.JSON }},
-		"foreground":    {"true", true, func(m *Mount) any { return m.Foreground }},
+		"endpoint":          {"http://127.0.0.1:9000", "http://127.0.0.1:9000", func(m *Mount) any { return m.Store.Remote.Endpoint }},
+		"region":            {"SGN", "sg", func(m *Mount) any { return m.Store.Remote.Region }},
+		"profile":           {"work", "work", func(m *Mount) any { return m.Store.Profile }},
+		"anonymous":         {"true", true, func(m *Mount) any { return m.Store.Remote.Credentials.Anonymous }},
+		"server-role":       {"true", true, func(m *Mount) any { return m.Store.ServerRole }},
+		"retry-time":        {"90", 90 * time.Second, func(m *Mount) any { return m.Store.Remote.RetryTime }},
+		"log-level":         {"debug", slog.LevelDebug, func(m *Mount) any { return m.Log.Level }},
+		"read-only":         {"true", true, func(m *Mount) any { return m.Cache.ReadOnly && m.FS.ReadOnly }},
+		"no-bucket-changes": {"true", true, func(m *Mount) any { return m.Cache.KeepBuckets }},
+		"uid":               {"12", uint32(12), func(m *Mount) any { return m.FS.UID }},
+		"gid":               {"daemon", uint32(1), func(m *Mount) any { return m.FS.GID }},
+		"umask":             {"0027", uint32(0o27), func(m *Mount) any { return m.FS.Umask }},
+		"allow-other":       {"true", true, func(m *Mount) any { return m.FS.AllowOther }},
+		"attrs":             {"exact", true, func(m *Mount) any { return m.Cache.ExactAttrs }},
+		"acl":               {"public-read", "public-read", func(m *Mount) any { return m.Cache.ACL }},
+		"metadata-ttl":      {"0", always, func(m *Mount) any { return m.Cache.MetadataTTL }},
+		"memory":            {"64M", int64(64 << 20), func(m *Mount) any { return m.Cache.Memory }},
+		"write-back":        {"true", true, func(m *Mount) any { return m.Cache.WriteBack }},
+		"kernel-writes":     {"off", false, func(m *Mount) any { return m.Cache.KernelWrites }},
+		"recover":           {"upload", true, func(m *Mount) any { return m.Cache.RecoverOpen }},
+		"drain-time":        {"0", always, func(m *Mount) any { return m.DrainTime }},
+		"late-time":         {"1s", time.Second, func(m *Mount) any { return m.Cache.LateTime }},
+		"stage-dir":         {"/srv/stage", "/srv/stage", func(m *Mount) any { return m.Cache.StageDir }},
+		"stage-size":        {"1.5G", int64(3 << 29), func(m *Mount) any { return m.Cache.StageSize }},
+		"cache-dir":         {"/srv/cache", "/srv/cache /srv/cache/stage", func(m *Mount) any { return m.Cache.CacheDir + " " + m.Cache.StageDir }},
+		"cache-size":        {"1.5G", int64(3 << 29), func(m *Mount) any { return m.Cache.CacheSize }},
+		"part-size":         {"16MiB", int64(16 << 20), func(m *Mount) any { return m.Cache.PartSize }},
+		"log-format":        {"json", true, func(m *Mount) any { return m.Log.JSON }},
+		"foreground":        {"true", true, func(m *Mount) any { return m.Foreground }},
 	}
 }
 
@@ -135,13 +138,14 @@ func TestSourceIsBucketAndPrefix(t *testing.T) {
 		"bucket":             {"bucket", ""},
 		"bucket/":            {"bucket", ""},
 		"bucket/a b/한글":      {"bucket", "a b/한글/"},
+		"@":                  {remote.Account, ""},
 		"s3://bu.cket-1/a/b": {"bu.cket-1", "a/b/"},
 	} {
 		if got, err := ParseSource(text); err != nil || got != want {
 			t.Errorf("%q: got %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "s3://", "a", "bucket//a", "bucket/a/../b", "bucket/.", "buc ket", "bucket/\xff", "gs://bucket", "@", "s3://@"} {
+	for _, text := range []string{"", "s3://", "a", "bucket//a", "bucket/a/../b", "bucket/.", "buc ket", "bucket/\xff", "gs://bucket", "@/bucket", "@x"} {
 		if got, err := ParseSource(text); err == nil {
 			t.Errorf("%q: accepted as %+v", text, got)
 		}

@@ -10,14 +10,18 @@ import (
 	"ncloudfs/remote"
 )
 
-// Source is what is mounted: a bucket, or the keys below a prefix of it.
+// Source is what is mounted: a bucket, or the keys below a prefix of it, or all
+// buckets of the account.
 type Source struct {
-	Bucket string
+	Bucket string // or remote.Account
 	Prefix string // empty, or ends in "/"
 }
 
 // String returns the source as mountinfo and the log show it.
 func (s Source) String() string {
+	if s.Bucket == remote.Account {
+		return remote.Account
+	}
 	return strings.TrimSuffix("s3://"+s.Bucket+"/"+s.Prefix, "/")
 }
 
@@ -25,12 +29,23 @@ func (s Source) String() string {
 // hyphens and dots), because other services have older, odder names.
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
 
-// ParseSource reads BUCKET[/PREFIX] or s3://BUCKET[/PREFIX].
+// parseBucket is ParseSource for what is about one bucket.
+func parseBucket(text string) (Source, error) {
+	s, err := ParseSource(text)
+	if err == nil && s.Bucket == remote.Account {
+		err = errors.New("@ stands for every bucket of the account: name one bucket")
+	}
+	return s, err
+}
+
+// ParseSource reads BUCKET[/PREFIX], s3://BUCKET[/PREFIX] or @.
 func ParseSource(text string) (Source, error) {
 	rest, isURL := strings.CutPrefix(text, "s3://")
 	switch {
-	case strings.HasPrefix(rest, "@"):
-		return Source{}, errors.New(`source "@" (every bucket of the account) is not supported yet: name one bucket`)
+	case rest == remote.Account:
+		return Source{Bucket: remote.Account}, nil
+	case strings.HasPrefix(rest, remote.Account):
+		return Source{}, fmt.Errorf("source %q: @ stands for every bucket of the account and is the whole SOURCE", text)
 	case strings.HasPrefix(text, "/"):
 		return Source{}, fmt.Errorf("source %q is a path, not a bucket: give s3://BUCKET[/PREFIX], which mount(8) does not take for a file", text)
 	case !isURL && strings.Contains(rest, "://"):

@@ -33,7 +33,9 @@ func errnoOf(err error) syscall.Errno {
 		return syscall.ENOSPC
 	case errors.Is(err, cache.ErrStage):
 		return stageErrno(err)
-	case errors.Is(err, cache.ErrCopyLimit):
+	case errors.Is(err, cache.ErrNoFileHere), errors.Is(err, cache.ErrKeepBuckets):
+		return syscall.EPERM
+	case errors.Is(err, cache.ErrCopyLimit), errors.Is(err, cache.ErrOtherBucket):
 		return syscall.EXDEV // mv(1) then copies and deletes by itself
 	case errors.Is(err, cache.ErrReadOnly):
 		return syscall.EROFS
@@ -111,6 +113,8 @@ func isEveryday(op string, errno syscall.Errno, err error) bool {
 	switch errno {
 	case syscall.EINTR:
 		return true
+	case syscall.EXDEV:
+		return errors.Is(err, cache.ErrOtherBucket)
 	case syscall.ENOENT, syscall.EEXIST, syscall.ENOTEMPTY, syscall.ENOTDIR, syscall.EISDIR, syscall.ENAMETOOLONG, syscall.EILSEQ:
 		refusal, refused := errors.AsType[*remote.Error](err)
 		refused = refused && refusal.Status != 0 && refusal.Code != remote.NoSuchKey

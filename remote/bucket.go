@@ -59,7 +59,7 @@ func (c *Client) HeadBucket(ctx context.Context, bucket string) error {
 // refused before anything is sent.
 func (c *Client) MakeBucket(ctx context.Context, bucket, acl string) error {
 	k := bucketCall("MAKE BUCKET", http.MethodPut, bucket)
-	if !validBucketName(bucket) {
+	if !IsBucketName(bucket) {
 		return &Error{Op: k.op, Path: k.path, Code: InvalidBucketName,
 			Message: "a name has 3 to 63 small letters, digits, hyphens and dots, begins and ends with a letter or digit, and is no IP address"}
 	}
@@ -83,8 +83,8 @@ func (c *Client) RemoveBucket(ctx context.Context, bucket string) error {
 // Bucket"): dots and hyphens stand alone or as hyphens in a row.
 var bucketName = regexp.MustCompile(`^[a-z0-9]+(?:\.[a-z0-9]+|-+[a-z0-9]+)*$`)
 
-// validBucketName reports whether a new bucket can have this name.
-func validBucketName(name string) bool {
+// IsBucketName reports whether a new bucket can have this name.
+func IsBucketName(name string) bool {
 	_, err := netip.ParseAddr(name)
 	return len(name) >= 3 && len(name) <= 63 && bucketName.MatchString(name) && err != nil
 }

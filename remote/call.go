@@ -113,13 +113,14 @@ func (c *Client) do(ctx context.Context, k *call) error {
 
 // check refuses what no service could take.
 func (k *call) check() error {
-	if len(k.path.Key) > MaxKeyLength && !k.list {
+	p := k.path.Resolve()
+	if len(p.Key) > MaxKeyLength && !k.list {
 		return &Error{Op: k.op, Path: k.path, Code: KeyTooLong, Hint: hintOf(KeyTooLong)}
 	}
-	if k.path.Bucket == "" && (k.object || k.bucket || k.list) {
+	if p.Bucket == "" && (k.object || k.bucket || k.list) {
 		return &Error{Op: k.op, Path: k.path, Code: InvalidBucketName}
 	}
-	if k.object && k.path.Key == "" {
+	if k.object && p.Key == "" {
 		return &Error{Op: k.op, Path: k.path, Code: UserKeyMustBeSpecified}
 	}
 	for name, values := range k.header {
@@ -291,9 +292,10 @@ func (c *Client) url(k *call) *url.URL {
 		return &u
 	}
 	u := *c.endpoint
-	u.Path = "/" + k.path.Bucket
-	if k.path.Key != "" && !k.list {
-		u.Path += "/" + k.path.Key
+	p := k.path.Resolve()
+	u.Path = "/" + p.Bucket
+	if p.Key != "" && !k.list {
+		u.Path += "/" + p.Key
 	}
 	u.RawPath = escapePath(u.Path)
 	u.RawQuery = query

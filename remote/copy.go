@@ -25,7 +25,7 @@ func (o CopyOptions) header(src Path) http.Header {
 	} else {
 		h.Set("X-Amz-Metadata-Directive", "COPY")
 	}
-	h.Set("X-Amz-Copy-Source", "/"+escapePath(src.Bucket+"/"+src.Key))
+	h.Set("X-Amz-Copy-Source", "/"+escapePath(src.String()))
 	if o.IfMatch != "" {
 		h.Set("X-Amz-Copy-Source-If-Match", quoteETag(o.IfMatch))
 	}
@@ -40,7 +40,7 @@ func (o CopyOptions) header(src Path) http.Header {
 func (c *Client) Copy(ctx context.Context, dst, src Path, o CopyOptions) (Object, error) {
 	k := &call{op: "COPY", path: dst, method: http.MethodPut, object: true, header: o.header(src),
 		changes: []Path{dst}}
-	if src.Bucket == "" || src.Key == "" {
+	if from := src.Resolve(); from.Bucket == "" || from.Key == "" {
 		return Object{}, &Error{Op: k.op, Path: src, Code: UserKeyMustBeSpecified}
 	}
 	var copied Object
@@ -94,7 +94,7 @@ func (c *Client) copiedAnother(dst, src Path, got, want ETag) bool {
 	if want == "" || want.Multipart() || got == want {
 		return false
 	}
-	dstMD5, _ := c.etags.get(dst.Bucket)
-	srcMD5, _ := c.etags.get(src.Bucket)
+	dstMD5, _ := c.etags.get(dst.Resolve().Bucket)
+	srcMD5, _ := c.etags.get(src.Resolve().Bucket)
 	return dstMD5 && srcMD5
 }

@@ -29,6 +29,9 @@ func (c *Client) Delete(ctx context.Context, p Path) error {
 // cannot express are deleted singly. failed has an entry for every key not
 // known to be gone; err is for the call as a whole.
 func (c *Client) DeleteMany(ctx context.Context, bucket string, keys []string) (failed map[string]error, err error) {
+	if bucket == Account {
+		return c.deleteInAccount(ctx, keys)
+	}
 	failed = map[string]error{}
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
 	var many []string

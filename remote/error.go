@@ -117,7 +117,7 @@ func errorOf(k *call, resp *http.Response) *Error {
 func (e *Error) finish(resp *http.Response, doc errorDocument) {
 	e.Code, e.Message, e.RequestID = Code(doc.Code), doc.Message, doc.RequestID
 	if e.Code == "" {
-		e.Code = codeOfStatus(resp.StatusCode, e.Path)
+		e.Code = codeOfStatus(resp.StatusCode, e.Path.Resolve())
 	}
 	if e.RequestID == "" {
 		e.RequestID = resp.Header.Get("x-amz-request-id")

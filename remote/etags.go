@@ -46,10 +46,10 @@ func (c *Client) hasMD5s(bucket string) bool {
 // honours, because a part cannot be read back.
 func (c *Client) checkPart(k *call, etag ETag) error {
 	if string(etag) == hex.EncodeToString(k.md5[:]) {
-		c.etags.set(k.path.Bucket, true)
+		c.etags.set(k.path.Resolve().Bucket, true)
 		return nil
 	}
-	if c.hasMD5s(k.path.Bucket) {
+	if c.hasMD5s(k.path.Resolve().Bucket) {
 		return k.badDigest(etag, k.sentMD5())
 	}
 	return nil
@@ -64,17 +64,17 @@ func (c *Client) checkPart(k *call, etag ETag) error {
 // included, and a look at the size would cost each small file another request.
 func (c *Client) checkPut(ctx context.Context, k *call, etag ETag) error {
 	if string(etag) == hex.EncodeToString(k.md5[:]) {
-		c.etags.set(k.path.Bucket, true)
+		c.etags.set(k.path.Resolve().Bucket, true)
 		return nil
 	}
-	isMD5, known := c.etags.get(k.path.Bucket)
+	isMD5, known := c.etags.get(k.path.Resolve().Bucket)
 	if known && !isMD5 {
 		return nil
 	}
 	sum, err := c.readBack(ctx, k.path, etag)
 	switch {
 	case err == nil && sum == k.md5:
-		c.etags.set(k.path.Bucket, false)
+		c.etags.set(k.path.Resolve().Bucket, false)
 		return nil
 	case err == nil || isMD5:
 		return k.badDigest(etag, k.sentMD5())
@@ -111,7 +111,7 @@ func (c *Client) checkComplete(ctx context.Context, k *call, parts []Part, o Obj
 		return o, nil
 	}
 	now, err := c.Head(ctx, o.Path)
-	isMD5, _ := c.etags.get(o.Path.Bucket)
+	isMD5, _ := c.etags.get(o.Path.Resolve().Bucket)
 	switch wrong := ok && isMD5 && o.ETag.Multipart(); {
 	case err == nil && ok && now.ETag == want && now.Size == o.Size:
 		return now, nil

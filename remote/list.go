@@ -36,6 +36,9 @@ type Page struct {
 // more but whose next marker is not after o.Marker is an error: the listing
 // would never end.
 func (c *Client) ListPage(ctx context.Context, o ListOptions) (*Page, error) {
+	if o.Bucket == Account {
+		return c.listAccount(ctx, o)
+	}
 	k := &call{op: "LIST", path: Path{o.Bucket, o.Prefix}, method: http.MethodGet, query: o.query(), list: true}
 	var page *Page
 	k.accept = func(a *answer) error {

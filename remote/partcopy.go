@@ -37,7 +37,7 @@ func (u *Upload) CopyPart(ctx context.Context, number int, src Object, off, size
 	k := &call{op: "COPY PART", path: u.path, method: http.MethodPut, object: true,
 		query: url.Values{"partNumber": {strconv.Itoa(number)}, "uploadId": {u.id}},
 		header: http.Header{
-			"X-Amz-Copy-Source":          {"/" + escapePath(src.Path.Bucket+"/"+src.Path.Key)},
+			"X-Amz-Copy-Source":          {"/" + escapePath(src.Path.String())},
 			"X-Amz-Copy-Source-Range":    {fmt.Sprintf("bytes=%d-%d", off, off+size-1)},
 			"X-Amz-Copy-Source-If-Match": {quoteETag(src.ETag)},
 		}}

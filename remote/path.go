@@ -9,6 +9,7 @@ type Path struct {
 
 // String returns "bucket/key", for messages.
 func (p Path) String() string {
+	p = p.Resolve()
 	if p.Key == "" {
 		return p.Bucket
 	}

@@ -81,7 +81,7 @@ func (u *Upload) Part(ctx context.Context, number int, body io.ReaderAt, size in
 			Message: fmt.Sprintf("part %d of 1..%d", number, MaxParts)}
 	}
 	var late *lateSum
-	if m, ok := body.(Memory); ok && u.client.hasMD5s(u.path.Bucket) {
+	if m, ok := body.(Memory); ok && u.client.hasMD5s(u.path.Resolve().Bucket) {
 		k.digest = false
 		late = u.client.sums.add(m[:size])
 		defer late.end()

@@ -158,7 +158,7 @@ func TestBadInputGetsOneClearLine(t *testing.T) {
 		"unknown option":      {want: "did you mean --read-only?", args: []string{"data", "DIR", "--readonly"}},
 		"unknown -o option":   {want: "did you mean metadata-ttl?", args: []string{"data", "DIR", "-o", "metadata_tll=3"}},
 		"contradiction":       {want: "contradicts", args: []string{"data", "DIR", "-o", "ro,rw"}},
-		"account mount":       {want: "not supported yet", args: []string{"@", "DIR"}},
+		"bucket of @":         {want: "is the whole SOURCE", args: []string{"@/data", "DIR"}},
 		"keys on the command": {want: "keys are never options", args: []string{"data", "DIR", "--secret-key=wrongSecret"}},
 	} {
 		t.Run(name, func(t *testing.T) {

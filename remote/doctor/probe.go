@@ -33,9 +33,20 @@ func Probe(ctx context.Context, o remote.Options, bucket, prefix string) error {
 	if err != nil {
 		return err
 	}
+	if bucket == remote.Account {
+		return probeAccount(ctx, c, o.Credentials)
+	}
 	_, err = c.ListPage(ctx, remote.ListOptions{Bucket: bucket, Prefix: prefix, MaxKeys: 1})
 	if err != nil {
 		return fmt.Errorf("cannot use bucket %q at %s: %w", bucket, c.Endpoint(), Explained(err, o.Credentials))
+	}
+	return nil
+}
+
+// probeAccount lists buckets, unless the keys may only enter them by name.
+func probeAccount(ctx context.Context, c *remote.Client, keys remote.Credentials) error {
+	if _, err := c.Buckets(ctx); err != nil && remote.CodeOf(err) != remote.AccessDenied {
+		return fmt.Errorf("cannot list buckets at %s: %w", c.Endpoint(), Explained(err, keys))
 	}
 	return nil
 }
