@@ -22,7 +22,7 @@ type recorder struct {
 	headers []http.Header
 }
 
-func startRecorder(t testing.TB, endpoint string) *recorder {
+func startRecorder(t testing.TB, endpoint string, wrap func(http.Handler) http.Handler) *recorder {
 	t.Helper()
 	to, err := url.Parse(endpoint)
 	ok(t, err)
@@ -36,7 +36,7 @@ func startRecorder(t testing.TB, endpoint string) *recorder {
 		h.Set("Method", p.In.Method)
 		r.headers = append(r.headers, h)
 	}}
-	r.Server = httptest.NewServer(proxy)
+	r.Server = httptest.NewServer(wrap(proxy))
 	t.Cleanup(r.Close)
 	return r
 }
@@ -77,11 +77,13 @@ func TestFindingsOfTheDoctorAreUsed(t *testing.T) {
 	requireUser(t)
 	forEachServer(t, func(t *testing.T, s *store) {
 		direct := *s
-		proxy := startRecorder(t, s.endpoint)
 		conditional, copies := s.emulator != nil, s.emulator == nil
-		if conditional {
-			proxy.Config.Handler = s.ifMatch(proxy.Config.Handler)
-		}
+		proxy := startRecorder(t, s.endpoint, func(next http.Handler) http.Handler {
+			if conditional {
+				return direct.ifMatch(next)
+			}
+			return next
+		})
 		s.endpoint = proxy.URL
 		s.env = append(s.env, "XDG_STATE_HOME="+nobody().dir(t))
 		out, code := run(t, s.command(t, nobody(), "doctor", s.bucket, "--json"))

@@ -191,7 +191,8 @@ func mountFaulty(t *testing.T, calls []faulty) *faultyMounts {
 		f.prepare(t, s)
 	}
 	start := func(options ...string) *faultyMount {
-		m := s.mount(t, root(), options...)
+		// What is listed below is to stay known for the whole test.
+		m := s.mount(t, root(), append(options, "--metadata-ttl=1h")...)
 		t.Cleanup(func() { m.kill(t) }) // what was kept is not waited for
 		// Listed in this order, each directory is one request.
 		m.sh(t, `ls -r | while IFS= read -r dir; do ls "$dir" >/dev/null; done`)
