@@ -75,12 +75,12 @@ func TestInterruptedDoctorLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer transport.CloseIdleConnections()
-	for after := 5; ; after += 7 {
+	for after := int64(5); ; after += 7 {
 		ctx, cancel := context.WithCancel(t.Context())
 		interrupted := opts
-		n := 0
+		var n atomic.Int64
 		interrupted.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-			if n++; n == after {
+			if n.Add(1) == after {
 				cancel()
 			}
 			return transport.RoundTrip(r)
@@ -92,7 +92,7 @@ func TestInterruptedDoctorLeavesNothing(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("interrupted at request %d: %v", after, err)
 		}
-		if n < after {
+		if n.Load() < after {
 			return
 		}
 	}
