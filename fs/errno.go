@@ -123,12 +123,21 @@ func isEveryday(op string, errno syscall.Errno, err error) bool {
 	return false
 }
 
+// failureOf tells failures apart: by what the service refused, of which the text
+// may have other numbers each time, or else by the text.
+func failureOf(err error) string {
+	if e, ok := errors.AsType[*remote.Error](err); ok && e.Code != "" {
+		return e.Op + " " + e.Path.String() + " " + string(e.Code)
+	}
+	return err.Error()
+}
+
 // report logs an error that the caller will see only as a number, and returns
 // that number. What programs meet every day is not logged, and what the kernel
 // asks for again only once.
 func (m *Mount) report(op string, err error) syscall.Errno {
 	errno := errnoOf(err)
-	if errno != 0 && m.ctx.Err() == nil && !isEveryday(op, errno, err) && m.logged.isNew(op+" "+err.Error()) {
+	if errno != 0 && m.ctx.Err() == nil && !isEveryday(op, errno, err) && m.logged.isNew(op+" "+failureOf(err)) {
 		m.log.Error("operation failed", "op", op, "errno", errno.Error(), "err", err)
 	}
 	return errno

@@ -138,7 +138,7 @@ func clientAt(t testing.TB, endpoint string, addr net.Addr) *remote.Client {
 		return (&net.Dialer{}).DialContext(ctx, addr.Network(), addr.String())
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	client, err := remote.New(remote.Options{Endpoint: endpoint, Region: "kr", Transport: transport, RetryTime: time.Second,
+	client, err := remote.New(remote.Options{Endpoint: endpoint, Region: "kr", Transport: transport, RetryTime: 10 * time.Second,
 		Credentials: remote.Credentials{AccessKey: alice.AccessKey, SecretKey: remote.Secret(alice.SecretKey)}})
 	ok(t, err)
 	return client
