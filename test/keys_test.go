@@ -153,6 +153,8 @@ func TestKeyLimitedToOnePrefixIsEnough(t *testing.T) {
 	equal(t, "the file", s.content(t, "home/alice/other/moved"), "one\nt")
 	m.shell().run(t, time.Minute, `rm -r other`)
 	m.ncloudfs(t, 0, "sync", m.path)
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for _, r := range g.refused {
 		if !strings.Contains(r, "acl") {
 			t.Errorf("asked for more: %s", r)
