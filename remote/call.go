@@ -232,7 +232,7 @@ func (c *Client) request(ctx context.Context, k *call, src *source) (*http.Reque
 		req.Header[name] = v
 	}
 	req.Header.Set("User-Agent", c.userAgent)
-	payload, err := k.payload(req.Header)
+	payload, err := k.payload(req.Header, &c.sums)
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +253,7 @@ func (c *Client) request(ctx context.Context, k *call, src *source) (*http.Reque
 
 // payload hashes the body as the call asks, sets Content-MD5, and returns
 // what to sign as its SHA-256.
-func (k *call) payload(h http.Header) (string, error) {
+func (k *call) payload(h http.Header, sums *sums) (string, error) {
 	if k.body == nil {
 		return emptySHA256, nil
 	}
@@ -263,6 +263,8 @@ func (k *call) payload(h http.Header) (string, error) {
 	}
 	if k.digest && len(k.sum) == md5.Size {
 		copy(k.md5[:], k.sum)
+	} else if m, ok := k.body.(Memory); ok && k.digest {
+		k.md5 = sums.of(m[:k.size])
 	} else if k.digest {
 		sum := md5.New()
 		if err := copyAll(sum, k.body, k.size); err != nil {

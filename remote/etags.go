@@ -34,12 +34,6 @@ func (k *etagKinds) set(bucket string, isMD5 bool) {
 	k.isMD5[bucket] = isMD5
 }
 
-// hasMD5s reports whether the ETags of a bucket are known to be MD5s.
-func (c *Client) hasMD5s(bucket string) bool {
-	isMD5, _ := c.etags.get(bucket)
-	return isMD5
-}
-
 // checkPart compares the ETag of a part with the MD5 of what was sent. A
 // mismatch is a BadDigest in a bucket whose ETags are known to be MD5s. In one
 // of which nothing is known yet Content-MD5 has to do, which the service
@@ -49,7 +43,7 @@ func (c *Client) checkPart(k *call, etag ETag) error {
 		c.etags.set(k.path.Resolve().Bucket, true)
 		return nil
 	}
-	if c.hasMD5s(k.path.Resolve().Bucket) {
+	if isMD5, _ := c.etags.get(k.path.Resolve().Bucket); isMD5 {
 		return k.badDigest(etag, k.sentMD5())
 	}
 	return nil

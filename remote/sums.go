@@ -4,7 +4,7 @@ import (
 	"crypto/md5"
 	"errors"
 	"io"
-	"slices"
+	"runtime"
 	"sync"
 
 	md5simd "github.com/minio/md5-simd"
@@ -13,6 +13,9 @@ import (
 // together is from how many bodies on it pays to hash them side by side: eight
 // lanes of md5-simd make 1.7 GB/s on one core, crypto/md5 makes 0.8.
 const together = 8
+
+// lanes is how many md5-simd hashes at once.
+const lanes = 16
 
 // Memory is a body that is in memory. Its bytes must not change until the call
 // that sends them returns.
@@ -33,42 +36,76 @@ func (m Memory) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// sums computes MD5s of bodies while they are on their way: side by side once
-// enough of them wait, and each one at the latest when it is asked for. The zero
-// value is ready. Safe for concurrent use.
+// sums computes MD5s: of as many bodies at once as there are processors, and side
+// by side where enough of them wait for their turn. The zero value is ready. Safe
+// for concurrent use.
 type sums struct {
 	mu      sync.Mutex // leaf
-	waiting []*lateSum
+	waiting []*bodySum // in the order in which they came
+	workers int
 }
 
-// lateSum is the MD5 of one body.
-type lateSum struct {
-	sums *sums
+// bodySum is the MD5 of one body.
+type bodySum struct {
 	body Memory
 	md5  [md5.Size]byte // valid after done
 	done chan struct{}
 }
 
-// add has body hashed until get. The caller must end the sum, and leave the body
-// as it is until then.
-func (x *sums) add(body Memory) *lateSum {
-	s := &lateSum{sums: x, body: body, done: make(chan struct{})}
+// of returns the MD5 of body.
+func (x *sums) of(body Memory) [md5.Size]byte {
+	s := &bodySum{body: body, done: make(chan struct{})}
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	x.waiting = append(x.waiting, s)
-	if len(x.waiting) >= together {
-		go hashTogether(x.waiting)
-		x.waiting = nil
+	if x.workers < runtime.GOMAXPROCS(0) {
+		x.workers++
+		go x.work()
 	}
-	return s
+	x.mu.Unlock()
+	<-s.done
+	return s.md5
 }
 
-func hashTogether(batch []*lateSum) {
+// work hashes until nothing waits.
+func (x *sums) work() {
+	for {
+		batch := x.take()
+		switch {
+		case len(batch) == 0:
+			return
+		case len(batch) < together:
+			for _, s := range batch {
+				s.md5 = md5.Sum(s.body)
+				close(s.done)
+			}
+		default:
+			hashTogether(batch)
+		}
+	}
+}
+
+// take returns what a worker is to hash next: many bodies, or one; none ends it.
+func (x *sums) take() []*bodySum {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	n := min(len(x.waiting), 1)
+	if len(x.waiting) >= together {
+		n = min(len(x.waiting), lanes)
+	}
+	batch := x.waiting[:n:n]
+	if x.waiting = x.waiting[n:]; n == 0 {
+		x.waiting = nil
+		x.workers--
+	}
+	return batch
+}
+
+func hashTogether(batch []*bodySum) {
 	server := md5simd.NewServer()
 	defer server.Close()
-	var work sync.WaitGroup
+	var hashing sync.WaitGroup
 	for _, s := range batch {
-		work.Go(func() {
+		hashing.Go(func() {
 			h := server.NewHash()
 			defer h.Close()
 			_, _ = h.Write(s.body) // hashes do not fail
@@ -76,33 +113,5 @@ func hashTogether(batch []*lateSum) {
 			close(s.done)
 		})
 	}
-	work.Wait()
-}
-
-// get returns the MD5.
-func (s *lateSum) get() [md5.Size]byte {
-	if s.takeBack() {
-		s.md5 = md5.Sum(s.body)
-		close(s.done)
-	}
-	<-s.done
-	return s.md5
-}
-
-// end returns once the body is not read any more.
-func (s *lateSum) end() {
-	if !s.takeBack() {
-		<-s.done
-	}
-}
-
-// takeBack reports whether nobody had begun to hash the body, and nobody will.
-func (s *lateSum) takeBack() bool {
-	s.sums.mu.Lock()
-	defer s.sums.mu.Unlock()
-	i := slices.Index(s.sums.waiting, s)
-	if i >= 0 {
-		s.sums.waiting = slices.Delete(s.sums.waiting, i, i+1)
-	}
-	return i >= 0
+	hashing.Wait()
 }

@@ -69,9 +69,7 @@ func (c *Client) Resume(p Path, id string, o PutOptions) *Upload {
 func (u *Upload) ID() string { return u.id }
 
 // Part sends one part, 5 MiB to 5 GiB unless it is the last; the same number
-// again replaces it. body is read as Put reads it. A Memory goes without
-// Content-MD5 where the bucket's ETags are known to be MD5s: it is hashed while it
-// is on its way, and the part's ETag is compared, which finds the same faults.
+// again replaces it. body is read as Put reads it.
 func (u *Upload) Part(ctx context.Context, number int, body io.ReaderAt, size int64) (Part, error) {
 	k := &call{op: "PUT PART", path: u.path, method: http.MethodPut, object: true,
 		query: url.Values{"partNumber": {strconv.Itoa(number)}, "uploadId": {u.id}},
@@ -80,19 +78,10 @@ func (u *Upload) Part(ctx context.Context, number int, body io.ReaderAt, size in
 		return Part{}, &Error{Op: k.op, Path: u.path, Code: InvalidArgument,
 			Message: fmt.Sprintf("part %d of 1..%d", number, MaxParts)}
 	}
-	var late *lateSum
-	if m, ok := body.(Memory); ok && u.client.hasMD5s(u.path.Resolve().Bucket) {
-		k.digest = false
-		late = u.client.sums.add(m[:size])
-		defer late.end()
-	}
 	part := Part{Number: number, Size: size}
 	k.accept = func(a *answer) error {
 		if part.ETag = parseETag(a.Header.Get("Etag")); part.ETag == "" {
 			return fmt.Errorf("%w: no ETag", errMalformed)
-		}
-		if late != nil {
-			k.md5 = late.get()
 		}
 		return u.client.checkPart(k, part.ETag)
 	}
