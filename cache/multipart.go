@@ -228,7 +228,7 @@ func (c *Cache) sendPart(ctx context.Context, up *remote.Upload, snap *snapshot,
 		return remote.Part{}, err
 	}
 	defer c.uploads.done(p.size)
-	if snap.isBaseAt(p.off, p.size) && c.client.Findings().PartCopy {
+	if !snap.diverted && snap.isBaseAt(p.off, p.size) && c.client.Findings().PartCopy { // checkBase sees whether it was another version's
 		sent, err := up.CopyPart(ctx, p.number, snap.base, p.off, p.size)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"ncloudfs/fs"
 	"ncloudfs/remote"
 	"ncloudfs/remote/acl"
 )
@@ -18,7 +19,8 @@ owner.
 `
 
 const aclTargetAbout = `PATH is a file or directory in a mount; a directory's ACL is that of its marker, and
-symbolic links are left out. With s3:// no mount is needed, but keys are.
+symbolic links are left out. The top of a mount is the bucket itself: -r leaves
+its ACL as it is. With s3:// no mount is needed, but keys are.
 
 `
 
@@ -66,7 +68,11 @@ func (a *App) onACLs(do func(context.Context, acl.Target, acl.Options) error) fu
 		o := acl.Options{Recursive: p.recursive, Out: a.Stdout, Progress: a.Stderr}
 		rest, isObject := strings.CutPrefix(p.args[0], "s3://")
 		if !isObject {
-			return do(ctx, acl.Files{Path: p.args[0]}, o)
+			files, err := filesAt(p.args[0])
+			if err != nil {
+				return err
+			}
+			return do(ctx, files, o)
 		}
 		bucket, key, _ := strings.Cut(rest, "/")
 		if !p.recursive && key == "" {
@@ -76,4 +82,24 @@ func (a *App) onACLs(do func(context.Context, acl.Target, acl.Options) error) fu
 			return do(ctx, acl.Objects{Client: c, Path: remote.Path{Bucket: bucket, Key: key}}, o)
 		})
 	}
+}
+
+// filesAt is the target of a path in a mount.
+func filesAt(path string) (acl.Files, error) {
+	source, below, err := fs.HolderOf(path)
+	if err != nil {
+		return acl.Files{}, err
+	}
+	of, err := ParseSource(source)
+	if err != nil {
+		return acl.Files{}, err
+	}
+	files := acl.Files{Path: path, Below: below}
+	switch {
+	case of.Bucket == remote.Account:
+		files.Buckets = 2
+	case of.Prefix == "":
+		files.Buckets = 1
+	}
+	return files, nil
 }

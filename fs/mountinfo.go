@@ -36,6 +36,34 @@ func mounts() ([]mountEntry, error) {
 	return all, lines.Err()
 }
 
+// HolderOf returns the source of the mount of ncloudfs that has path, and the path
+// below its mount point; an error where there is none.
+func HolderOf(path string) (source, below string, err error) {
+	full, err := filepath.Abs(path)
+	if err == nil {
+		full, err = filepath.EvalSymlinks(full)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	all, err := mounts()
+	if err != nil {
+		return "", "", err
+	}
+	var holder mountEntry
+	for _, e := range all { // of those at one place the last hides the others
+		below, err := filepath.Rel(e.Mountpoint, full)
+		if err == nil && filepath.IsLocal(below) && len(e.Mountpoint) >= len(holder.Mountpoint) {
+			holder = e
+		}
+	}
+	if holder.Type != Type {
+		return "", "", fmt.Errorf("%s is not in a mount of ncloudfs", path)
+	}
+	below, err = filepath.Rel(holder.Mountpoint, full)
+	return holder.Source, below, err
+}
+
 // parseMount reads "ID PARENT MAJ:MIN ROOT MOUNTPOINT OPTIONS... - TYPE SOURCE OPTIONS".
 func parseMount(line string) (mountEntry, bool) {
 	left, right, ok := strings.Cut(line, " - ")

@@ -82,7 +82,20 @@ func TestACLsOfManyObjects(t *testing.T) {
 		says(t, s.ncloudfs(t, 1, "acl", "get", "-r", "s3://"+s.bucket+"/absent"), "there is nothing")
 		says(t, s.ncloudfs(t, 1, "acl", "set", "s3://"+s.bucket, "private"), "must name an object")
 		says(t, s.ncloudfs(t, 1, "acl", "set", m.path+"/tree/sub/00", "nonsense"), "no canned ACL")
-		says(t, s.ncloudfs(t, 1, "acl", "get", "/"), "not in a mount of ncloudfs")
+		for _, verb := range [][]string{{"get"}, {"set"}, {"set", "-r"}} {
+			args := append(append([]string{"acl"}, verb...), root().dir(t))
+			if verb[0] == "set" {
+				args = append(args, "private")
+			}
+			says(t, s.ncloudfs(t, 1, args...), "not in a mount of ncloudfs")
+		}
+		s.ncloudfs(t, 0, "acl", "set", "-r", m.path, "public-read")
+		acl, err = s.client.ACL(contextOf(t), s.path("tree2"))
+		ok(t, err)
+		equal(t, "what is at the top", acl.Canned(), remote.PublicRead)
+		acl, err = s.client.ACL(contextOf(t), remote.Path{Bucket: s.bucket})
+		ok(t, err)
+		equal(t, "the bucket, which -r leaves out", acl.Canned(), remote.Private)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -16,7 +17,9 @@ import (
 // Files is a target by path in a mount, whose attributes the ACLs are. Its names
 // are paths.
 type Files struct {
-	Path string
+	Path    string
+	Below   string // the same path, below the mount point
+	Buckets int    // how deep in the mount names are still buckets, of which one name each must say it: 0, 1 or, of all of an account, 2
 }
 
 const attribute = "user.ncloud.acl"
@@ -56,9 +59,9 @@ func explain(op, name string, err error) error {
 	what := ""
 	switch {
 	case errors.Is(err, unix.ENODATA):
-		err, what = errNone, ": it is a directory without a marker, or not in a mount of ncloudfs"
+		err, what = errNone, ": it is a directory without a marker"
 	case errors.Is(err, unix.EOPNOTSUPP):
-		what = ": it is not in a mount of ncloudfs, or the service has no ACLs"
+		what = ": the service has no ACLs"
 	case errors.Is(err, unix.EACCES):
 		what = ": the keys of the mount, or the mode of the file, do not allow it"
 	case errors.Is(err, unix.EINVAL):
@@ -70,15 +73,16 @@ func explain(op, name string, err error) error {
 // errNone: there is nothing that could have an ACL.
 var errNone = errors.New("there is none")
 
-// all are the file or directory and all below it, but for what cannot have
-// attributes in Linux: symbolic links and special files.
+// all are the file or directory and all below it, but for buckets, whose ACLs mean
+// something else, and what cannot have attributes in Linux: symbolic links and
+// special files.
 func (f Files) all(context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		err := filepath.WalkDir(f.Path, func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
 				return err
-			case !d.IsDir() && !d.Type().IsRegular():
+			case !d.IsDir() && !d.Type().IsRegular(), f.isBucket(path):
 				return nil
 			case !yield(path, nil):
 				return fs.SkipAll
@@ -89,4 +93,16 @@ func (f Files) all(context.Context) iter.Seq2[string, error] {
 			yield("", err)
 		}
 	}
+}
+
+func (f Files) isBucket(path string) bool {
+	inside, err := filepath.Rel(f.Path, path)
+	if err != nil {
+		return false
+	}
+	depth := 0
+	if name := filepath.Join(f.Below, inside); name != "." {
+		depth = strings.Count(name, "/") + 1
+	}
+	return depth < f.Buckets
 }

@@ -210,6 +210,9 @@ func (e *examination) probeCopyPart(ctx context.Context) (Finding, error) {
 	}
 	if part, copyErr := u.CopyPart(ctx, 1, e.parts, 1, smallestPart); copyErr == nil {
 		o, err := u.Complete(ctx, []remote.Part{part})
+		if err == nil {
+			o, err = e.client.Head(ctx, o.Path) // Complete describes what was asked for
+		}
 		if err != nil {
 			return Finding{}, err
 		}
