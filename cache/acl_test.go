@@ -260,6 +260,53 @@ func TestGrantsSurviveACrashBeforeTheyAreSetAgain(t *testing.T) {
 	}
 }
 
+// TestGrantsThatAreNotSetYetFollowARename: the object has the default ACL then.
+func TestGrantsThatAreNotSetYetFollowARename(t *testing.T) {
+	for name, move := range map[string]func(m *mounted) Name{
+		"file": func(m *mounted) Name { m.rename("d/a", "b"); return "b" },
+		"directory": func(m *mounted) Name {
+			_, err := m.RenameDir(m.t.Context(), "d", "e")
+			noError(m.t, err)
+			return "e/a"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mount(t, Options{})
+			m.share("d/a", grants(t))
+			repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: "AccessDenied"})
+			s := m.overwrite("d/a")
+			m.write(s, []byte("new"), 0)
+			if err := s.Commit(t.Context()); err == nil {
+				t.Error("no error")
+			}
+			s.Release()
+			repair()
+			now := move(m)
+			m.sync()
+			m.checkObject(string(now), []byte("new"))
+			m.checkACL(string(now), grants(t))
+		})
+	}
+}
+
+// TestSaveOverASaveWhoseGrantsAreNotSetYet, in write-back mode.
+func TestSaveOverASaveWhoseGrantsAreNotSetYet(t *testing.T) {
+	t.Parallel()
+	m := mountBehind(t, Options{})
+	m.share("a", grants(t))
+	m.server.ResetCounts()
+	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.StallHeader})
+	for i, text := range []string{"first", "second"} {
+		m.save("tmp", []byte(text))
+		m.rename("tmp", "a")
+		m.until(emulator.OpPutObjectACL, i+1)
+	}
+	repair()
+	m.settleAll()
+	m.checkObject("a", []byte("second"))
+	m.checkACL("a", grants(t))
+}
+
 func TestRenameKeepsTheOldNameUntilTheNewOneHasItsACL(t *testing.T) {
 	m := mount(t, Options{})
 	m.share("a", grants(t))

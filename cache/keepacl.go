@@ -208,6 +208,16 @@ func (s *Staged) keepsLocked(p remote.Path) {
 	s.aclOf, s.aclRead, s.kept, s.keptStored = p, nil, nil, false
 }
 
+// followsLocked is keepsLocked where the object was moved to p: grants that it was
+// still to get are so still.
+func (s *Staged) followsLocked(p remote.Path) {
+	kept, isStored := s.kept, s.keptStored
+	s.keepsLocked(p)
+	if isStored {
+		s.kept, s.keptStored = kept, true
+	}
+}
+
 // savedACL is how long after its creation a file that is renamed over another one
 // counts as a new version of that: editors and sed -i save so.
 const savedACL = time.Minute

@@ -232,10 +232,10 @@ func (s *Staged) rename(from, to Name, m Move, replaced remote.Object) {
 	case m.isEmpty():
 	case s.object.ETag != m.From.ETag:
 		s.object.Path = m.To.Path // ours is gone: what needs it says so
-		s.keepsLocked(m.To.Path)
+		s.followsLocked(m.To.Path)
 	default:
 		s.object = m.To
-		s.keepsLocked(m.To.Path)
+		s.followsLocked(m.To.Path)
 		if m.To.HasMeta {
 			s.contentType = m.To.ContentType
 		}

@@ -97,6 +97,9 @@ func (p *place) inheritACL(old *Staged) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	p.isSave, p.acl, p.aclOf = true, old.acl, old.aclOf
+	if p.acl == nil {
+		p.acl = old.kept // which the object may have lost by now
+	}
 }
 
 // stageForRename returns the file, staged; the caller must Release it.

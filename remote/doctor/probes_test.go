@@ -63,7 +63,8 @@ func TestRestrictedKeysAreEnough(t *testing.T) {
 	})
 }
 
-// TestInterruptedDoctorLeavesNothing: at each request of a run.
+// TestInterruptedDoctorLeavesNothing: at requests all over a run, before they leave
+// and, by turns, before their answers come.
 func TestInterruptedDoctorLeavesNothing(t *testing.T) {
 	s, opts := start(t, emulator.Options{})
 	c, err := remote.New(opts)
@@ -75,15 +76,23 @@ func TestInterruptedDoctorLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer transport.CloseIdleConnections()
-	for after := int64(5); ; after += 7 {
+	isLost := false
+	for after := int64(5); ; after += 3 {
+		isLost = !isLost
 		ctx, cancel := context.WithCancel(t.Context())
 		interrupted := opts
 		var n atomic.Int64
 		interrupted.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-			if n.Add(1) == after {
-				cancel()
+			if n.Add(1) != after {
+				return transport.RoundTrip(r)
 			}
-			return transport.RoundTrip(r)
+			if isLost {
+				if resp, err := transport.RoundTrip(r); err == nil {
+					_ = resp.Body.Close()
+				}
+			}
+			cancel()
+			return transport.RoundTrip(r) // fails, but for the cleaning up
 		})
 		s.ResetCounts()
 		err := doctor.Run(ctx, doctor.Options{Remote: interrupted, Bucket: "data", Out: &bytes.Buffer{}})
@@ -117,8 +126,15 @@ func TestLeftoversOfAKilledDoctorAreRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	ago.Store(int64(14 * time.Minute))
+	if _, err := c.Begin(t.Context(), remote.Path{Bucket: "data", Key: ".ncloudfs-doctor-OLD/upload"}, remote.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	ago.Store(0)
 	findings(t, doctor.Options{Remote: opts})
+	for u, err := range c.Uploads(t.Context(), "data", "") {
+		t.Errorf("left: %+v, %v", u, err)
+	}
 	page, err := c.ListPage(t.Context(), remote.ListOptions{Bucket: "data"})
 	if err != nil || len(page.Objects) != 1 || page.Objects[0].Path.Key != ".ncloudfs-doctor-NEW/object" {
 		t.Errorf("left: %+v, %v", page, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,7 @@ type scratch struct {
 	mu      sync.Mutex // leaf; guards the fields below
 	keys    map[string]bool
 	uploads []*remote.Upload
+	begun   bool // uploads, of which one may be there whose answer was lost
 }
 
 // path is a key below the prefix, which will be removed.
@@ -51,7 +53,11 @@ func (s *scratch) put(ctx context.Context, name, content string, o remote.PutOpt
 
 // upload begins an upload in parts, which will be aborted unless it is complete.
 func (s *scratch) upload(ctx context.Context, name string) (*remote.Upload, error) {
-	u, err := s.client.Begin(ctx, s.path(name), remote.PutOptions{})
+	p := s.path(name)
+	s.mu.Lock()
+	s.begun = true
+	s.mu.Unlock()
+	u, err := s.client.Begin(ctx, p, remote.PutOptions{})
 	if err == nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -73,8 +79,8 @@ func (s *scratch) clean(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()
 	s.mu.Lock()
-	keys, uploads := s.keys, s.uploads
-	s.keys, s.uploads = nil, nil
+	keys, uploads, begun := s.keys, s.uploads, s.begun
+	s.keys, s.uploads, s.begun = nil, nil, false
 	s.mu.Unlock()
 	var failed []error
 	for _, u := range uploads {
@@ -82,12 +88,32 @@ func (s *scratch) clean(ctx context.Context) error {
 			failed = append(failed, err)
 		}
 	}
+	if begun {
+		failed = append(failed, s.abortUnder(ctx, s.prefix.Key, time.Now().Add(scratchAge)))
+	}
 	for key := range keys {
 		if err := s.client.Delete(ctx, remote.Path{Bucket: s.prefix.Bucket, Key: key}); err != nil && !neverThere(err) {
 			failed = append(failed, fmt.Errorf("%w: remove it yourself", err))
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// abortUnder aborts the unfinished uploads of keys that begin with prefix, as far as
+// they began before then. Keys that may not list them cannot know of any.
+func (s *scratch) abortUnder(ctx context.Context, prefix string, then time.Time) error {
+	for u, err := range s.client.Uploads(ctx, s.prefix.Bucket, prefix) {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil
+		}
+		if err == nil && u.Initiated.Before(then) {
+			err = s.client.Resume(u.Path, u.ID, remote.PutOptions{}).Abort(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // neverThere reports a refusal of what no object can be called.
@@ -111,6 +137,7 @@ func (e *examination) sweep(ctx context.Context) {
 	if len(old) > 0 {
 		_, _ = e.client.DeleteMany(ctx, e.Bucket, old) // the next one tries again
 	}
+	_ = e.abortUnder(ctx, e.Prefix+scratchPrefix, time.Now().Add(-scratchAge)) // the same
 }
 
 // large is a body of size bytes that are not all the same.
