@@ -68,7 +68,7 @@ func (c *Cache) ownerOfACL(ctx context.Context, n Name) (remote.Path, *Staged, e
 	switch {
 	case err != nil:
 		return remote.Path{}, nil, err
-	case e.Kind == Absent:
+	case e.Kind == Absent, c.bucket == remote.Account && n == "":
 		return remote.Path{}, nil, fs.ErrNotExist
 	case e.Kind == Dir:
 		return c.path(c.dirKeyOf(n)), c.stage.take(n.marker()), nil

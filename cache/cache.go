@@ -84,7 +84,7 @@ type Cache struct {
 	tier     *Tier                             // nil: nothing is kept on disk
 	edited   *lru.Cache[remote.Path, struct{}] // see NoBacking; safe for concurrent use
 	created  *lru.Cache[string, time.Time]     // see isSave; safe for concurrent use
-	noACLs   atomic.Bool                       // the service has none for objects
+	noACLs   atomic.Int64                      // the service has none for objects; asked again at this time (Unix seconds)
 	aclsLost atomic.Int64                      // see ACLsLost
 	fetch    *Fetcher
 	flights  singleflight.Group

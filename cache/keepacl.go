@@ -16,6 +16,10 @@ import (
 // a close take less, as a rule.
 const aclAge = 5 * time.Second
 
+// noACLsTime is for how long a service that says it has no ACLs for objects is not
+// asked: a proxy on the way may have said so.
+const noACLsTime = 10 * time.Minute
+
 // aclRead is a look at the ACL of an object, under way or done. The service gives
 // every object that is written or copied its default ACL; what is to be kept must
 // be known before.
@@ -37,7 +41,7 @@ func (c *Cache) readACL(p remote.Path) *aclRead {
 	c.commits.Go(func() {
 		defer close(r.done)
 		r.err = c.safely("the ACL of "+p.String(), func() (err error) {
-			if c.noACLs.Load() {
+			if time.Now().Unix() < c.noACLs.Load() {
 				return errors.ErrUnsupported
 			}
 			r.acl, err = c.client.ACL(c.ctx, p)
@@ -62,7 +66,9 @@ func (c *Cache) keptACL(ctx context.Context, r *aclRead) (*remote.ACL, error) {
 	case errors.Is(r.err, fs.ErrNotExist):
 		return nil, nil
 	case errors.Is(r.err, errors.ErrUnsupported):
-		c.noACLs.Store(true)
+		if time.Now().Unix() >= c.noACLs.Load() {
+			c.noACLs.Store(time.Now().Add(noACLsTime).Unix())
+		}
 		c.loseACL(r)
 		return nil, nil
 	case errors.Is(r.err, fs.ErrPermission):

@@ -21,7 +21,7 @@ const (
 func isACLAttr(attr string) bool { return attr == aclAttr || attr == aclXMLAttr }
 
 // getACL answers the node's ACL; ENODATA for a directory without a marker, whose
-// ACL it would be.
+// ACL it would be, and for an account.
 func (n *node) getACL(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
 	ctx, done := n.m.operation(ctx)
 	defer done()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -24,6 +25,8 @@ type Client struct {
 	sums      sums
 	skew      atomic.Pointer[time.Duration]
 	findings  atomic.Pointer[Findings]
+
+	correcting sync.Mutex // held while findings are corrected
 
 	unanswered func(Path, time.Time) // nil: none; see OnUnanswered
 	busy       func(op string)       // nil: none; see OnBusy

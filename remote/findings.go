@@ -18,8 +18,13 @@ func (c *Client) correct(err error, take func(*Findings)) bool {
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return false
 	}
-	f := c.Findings()
-	take(&f)
+	c.correcting.Lock()
+	defer c.correcting.Unlock()
+	was := c.Findings()
+	f := was
+	if take(&f); f == was {
+		return true // another request was quicker
+	}
 	c.findings.Store(&f)
 	c.log.Warn("the service does not offer what `ncloudfs doctor` found; it is done without", "err", err)
 	if c.onFindings != nil {
