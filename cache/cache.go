@@ -108,7 +108,7 @@ type Cache struct {
 
 	commits sync.WaitGroup // running uploads
 	retries sync.WaitGroup // what goes on behind: uploads, removals
-	watches sync.WaitGroup // of objects that an older request may overwrite
+	watches watches        // of objects that an older request may overwrite
 }
 
 // Open makes the cache of one mount and takes the lock of its stage directory;

@@ -79,13 +79,8 @@ func (c *Cache) awaitWatches(ctx context.Context) bool {
 	if none {
 		return false
 	}
-	done := make(chan struct{})
-	go func() {
-		c.watches.Wait()
-		close(done)
-	}()
 	select {
-	case <-done:
+	case <-c.watches.ended():
 		return true
 	case <-ctx.Done():
 		return false
@@ -104,7 +99,7 @@ func (c *Cache) Close() error {
 	c.drain.Do(func() { close(c.draining) })
 	c.cancel()
 	c.retries.Wait()
-	c.watches.Wait()
+	<-c.watches.ended()
 	c.commits.Wait()
 	c.fetch.Close()
 	c.stage.removeUnneeded()

@@ -56,3 +56,25 @@ func TestFailedLookAfterALostAnswerIsRepeatedSoon(t *testing.T) {
 		t.Errorf("%d looks at the object, want one that fails and one more", n)
 	}
 }
+
+// TestWatchesAreWaitedForWhileTheyBegin, which the race detector watches.
+func TestWatchesAreWaitedForWhileTheyBegin(t *testing.T) {
+	var w watches
+	for range 100 {
+		began, end := make(chan struct{}), make(chan struct{})
+		go w.Go(func() {
+			close(began)
+			<-end
+		})
+		<-w.ended()
+		<-began
+		ended := w.ended()
+		select {
+		case <-ended:
+			t.Fatal("one still runs")
+		default:
+		}
+		close(end)
+		<-ended
+	}
+}
