@@ -78,10 +78,7 @@ func (c *Cache) removeBucket(ctx context.Context, n Name) error {
 	if c.keepBuckets {
 		return ErrKeepBuckets
 	}
-	if err := c.removeUnder(ctx, c.dirKeyOf(n)); err != nil {
-		return err
-	}
-	release, err := c.claimName(ctx, n, c.dirKeyOf(n))
+	release, err := c.claimCleared(ctx, n)
 	if err != nil {
 		return err
 	}

@@ -32,8 +32,8 @@ func (c *Cache) ACL(ctx context.Context, n Name) (*remote.ACL, error) {
 
 // SetACL gives n's object the ACL a and changes nothing else: one request, or two
 // for grants that do not name the owner; or with the file's first upload where
-// that is still to come. A crash in between does not lose it. A directory must
-// have a marker, else fs.ErrNotExist.
+// that is still to come; in write-back mode a crash in between does not lose it. A
+// directory must have a marker, else fs.ErrNotExist.
 func (c *Cache) SetACL(ctx context.Context, n Name, a *remote.ACL) error {
 	release, err := c.claimName(ctx, n, c.keyOf(n), c.markerOf(n)) // an upload on its way has read the ACL of before
 	if err != nil {

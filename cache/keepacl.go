@@ -83,7 +83,7 @@ func (c *Cache) keptACL(ctx context.Context, r *aclRead) (*remote.ACL, error) {
 // loseACL counts an ACL that could not be kept, and says so once.
 func (c *Cache) loseACL(r *aclRead) {
 	if c.aclsLost.Add(1) == 1 {
-		c.log.Warn("an ACL cannot be read, so that what is written in the place of the object gets the default one (private); there may be more, which are counted in the status",
+		c.log.Warn("an ACL cannot be read, so that what is written in the place of the object gets the default one (private); this is said once, whatever else it happens to",
 			"path", r.of.String(), "err", r.err)
 	}
 }

@@ -313,10 +313,7 @@ func (c *Cache) rmdir(ctx context.Context, n Name) error {
 		}
 		defer release()
 	} else {
-		if err := c.removeUnder(ctx, c.dirKeyOf(n)); err != nil {
-			return err
-		}
-		release, err := c.claimName(ctx, n, c.dirKeyOf(n))
+		release, err := c.claimCleared(ctx, n)
 		if err != nil {
 			return err
 		}
@@ -347,4 +344,13 @@ func (c *Cache) rmdir(ctx context.Context, n Name) error {
 		return c.delete(ctx, p)
 	}
 	return nil
+}
+
+// claimCleared carries out the deletions that wait below directory n, and is
+// claimName for it.
+func (c *Cache) claimCleared(ctx context.Context, n Name) (release func(), err error) {
+	if err := c.removeUnder(ctx, c.dirKeyOf(n)); err != nil {
+		return nil, err
+	}
+	return c.claimName(ctx, n, c.dirKeyOf(n))
 }

@@ -52,16 +52,15 @@ func HolderOf(path string) (source, below string, err error) {
 	}
 	var holder mountEntry
 	for _, e := range all { // of those at one place the last hides the others
-		below, err := filepath.Rel(e.Mountpoint, full)
-		if err == nil && filepath.IsLocal(below) && len(e.Mountpoint) >= len(holder.Mountpoint) {
-			holder = e
+		inside, err := filepath.Rel(e.Mountpoint, full)
+		if err == nil && filepath.IsLocal(inside) && len(e.Mountpoint) >= len(holder.Mountpoint) {
+			holder, below = e, inside
 		}
 	}
 	if holder.Type != Type {
 		return "", "", fmt.Errorf("%s is not in a mount of ncloudfs", path)
 	}
-	below, err = filepath.Rel(holder.Mountpoint, full)
-	return holder.Source, below, err
+	return holder.Source, below, nil
 }
 
 // parseMount reads "ID PARENT MAJ:MIN ROOT MOUNTPOINT OPTIONS... - TYPE SOURCE OPTIONS".
