@@ -230,6 +230,36 @@ func TestACLThatWasReadLongBeforeTheUploadIsReadAgain(t *testing.T) {
 	m.checkACL("large", canned(t, remote.Private))
 }
 
+// TestACLThatWasRevokedDuringAnUploadStaysSo, though the upload began with it, and
+// the answer that it is done was lost.
+func TestACLThatWasRevokedDuringAnUploadStaysSo(t *testing.T) {
+	m := mount(t, Options{})
+	m.share("a", canned(t, remote.PublicRead))
+	release := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpUploadPart, Count: 1, Effect: emulator.StallHeader})
+	m.server.ResetCounts()
+	s := m.overwrite("a")
+	m.write(s, make([]byte, singlePutLimit+1), 0)
+	done := make(chan error, 1)
+	go func() { done <- s.Commit(t.Context()) }()
+	m.until(emulator.OpUploadPart, 1)
+	s.mu.Lock()
+	s.aclRead.begun = s.aclRead.begun.Add(-2 * aclAge)
+	s.mu.Unlock()
+	noError(t, m.other.SetCannedACL(t.Context(), m.path("a"), remote.Private))
+	heal := m.lose(emulator.OpCompleteMultipartUpload)
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpHeadObject, Effect: emulator.Refuse, Code: "AccessDenied"})
+	release()
+	if err := <-done; err == nil {
+		t.Error("no error")
+	}
+	s.Release()
+	m.checkACL("a", canned(t, remote.PublicRead)) // the upload is done
+	heal()
+	m.crash()
+	noError(t, m.Sync(t.Context()))
+	m.checkACL("a", canned(t, remote.Private))
+}
+
 // TestGrantsSurviveACrashBeforeTheyAreSetAgain: the upload that replaced the
 // object is there, its ACL is not.
 func TestGrantsSurviveACrashBeforeTheyAreSetAgain(t *testing.T) {
@@ -316,10 +346,37 @@ func TestRenameKeepsTheOldNameUntilTheNewOneHasItsACL(t *testing.T) {
 	}
 	m.checkACL("a", grants(t))
 	m.checkFile("a", []byte("shared content"))
+	m.checkObject("b", nil) // no private copy is left behind
 	repair()
 	m.rename("a", "b")
 	m.checkACL("b", grants(t))
 	m.checkObject("a", nil)
+}
+
+// TestFileThatWasReplacedByARenameThatFailedGetsItsGrants, after a crash too: what
+// was there is gone.
+func TestFileThatWasReplacedByARenameThatFailedGetsItsGrants(t *testing.T) {
+	m := mount(t, Options{})
+	m.share("a", grants(t))
+	m.put("b", []byte("to be replaced"))
+	m.Forget("b")
+	m.checkKind("b", File)
+	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: "AccessDenied"})
+	if _, err := m.Rename(t.Context(), "a", "b"); err == nil {
+		t.Error("no error")
+	}
+	m.checkObject("a", []byte("shared content"))
+	m.checkFile("b", []byte("shared content"))
+	m.checkACL("b", canned(t, remote.Private))
+	if all := m.Pending(); len(all) != 1 || all[0].State != StateFailed {
+		t.Errorf("pending: %v", all)
+	}
+	repair()
+	m.crash()
+	noError(t, m.Sync(t.Context()))
+	m.checkACL("b", grants(t))
+	m.checkObject("b", []byte("shared content"))
+	m.checkStageEmpty()
 }
 
 func TestUnreadableACLIsTheDefaultAndCounted(t *testing.T) {

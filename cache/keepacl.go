@@ -126,8 +126,8 @@ func (s *Staged) lookAtACL() {
 
 // chooseACL decides, before the snapshot is stored or completed, which ACL it
 // gets: what a program has set, else that of the object whose place it takes,
-// read anew, unless an earlier try has replaced that object already. Grants that
-// no header carries are recorded first: a crash would lose them.
+// read anew, unless an earlier try has replaced that object already. What no header
+// carries is recorded first: a crash would lose it.
 func (c *Cache) chooseACL(ctx context.Context, snap *snapshot) error {
 	if snap.diverted {
 		return nil
@@ -151,11 +151,17 @@ func (c *Cache) chooseACL(ctx context.Context, snap *snapshot) error {
 	read := s.lookAtACLLocked()
 	s.mu.Unlock()
 	var err error
-	if snap.acl, err = c.keptACL(ctx, read); err != nil || !hasGrants(snap.acl) {
+	if snap.acl, err = c.keptACL(ctx, read); err != nil {
 		return err
 	}
 	s.mu.Lock()
-	s.kept = snap.acl
+	if !hasGrants(snap.acl) && (s.upload == nil || s.upload.ACL == aclHeader(snap.acl)) {
+		s.mu.Unlock()
+		return nil
+	}
+	if s.kept = snap.acl; s.kept == nil {
+		s.kept = &remote.ACL{} // the default, not what the upload began with
+	}
 	var seq uint64
 	if !s.unlinked {
 		seq = s.noteLocked(s.busyStateLocked(), nil)
@@ -174,7 +180,7 @@ func (s *snapshot) replacesOurs() bool {
 }
 
 // recallACL is chooseACL where an earlier try has stored the snapshot. What a
-// header carries, that has carried.
+// header carries, that has carried, unless it was chosen after the upload began.
 func (c *Cache) recallACL(snap *snapshot) {
 	s := snap.s
 	s.mu.Lock()
@@ -182,6 +188,9 @@ func (c *Cache) recallACL(snap *snapshot) {
 	snap.acl, snap.owesACL = s.acl, s.acl != nil
 	if snap.acl == nil {
 		snap.acl, s.keptStored = s.kept, s.kept != nil
+	}
+	if s.upload != nil {
+		snap.carried = s.upload.ACL
 	}
 }
 
