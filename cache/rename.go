@@ -266,4 +266,3 @@ func (c *Cache) makeWay(ctx context.Context, keys ...string) error {
 	}
 	return c.sends.settled(ctx, keys...)
 }
-

@@ -14,7 +14,6 @@ type crashStep struct {
 	name    string
 	loses   string // what a mistake there would lose
 	inParts bool   // only uploads in parts reach it
-	unused  string // why nothing reaches it
 }
 
 // sourceSteps are the names of the steps in the source.
@@ -68,8 +67,7 @@ func crashSteps() []crashStep {
 		{name: "delete", loses: "a removal that was answered: the object would be back"},
 		{name: "delete-done", loses: "a newer object of the same name, if the deletion were done again"},
 
-		{name: "acl", loses: "the ACL: the object would be readable by others, or not by those who should",
-			unused: "only grants that no header carries have this step: see TestGrantsSurviveACrashBeforeTheyAreSetAgain of package cache"},
+		{name: "acl", loses: "grants that no header carries: the object would be private"},
 		{name: "committed", loses: "local bytes of a version whose upload an older request can still overwrite"},
 		{name: "done", loses: "nothing, but the data file stays"},
 		{name: "doomed-removing", loses: "a data file that a record, after a loss of power, still promises"},

@@ -31,12 +31,17 @@ func newCrashWork(t testing.TB, k *site, large int) *crashWork {
 	t.Helper()
 	w := &crashWork{k: k, large: large}
 	w.writeBack = slices.Contains(k.options, "--write-back")
-	for _, key := range []string{"rewritten", "appended", "moved", "over", "dir/", "dir/a", "dir/sub/b", "removed", "open", "mode", "empty/", "contested"} {
+	for _, key := range []string{"rewritten", "appended", "moved", "over", "dir/", "dir/a", "dir/sub/b", "removed", "open", "mode", "empty/", "contested", "shared", "shared-moved"} {
 		content := ""
 		if !strings.HasSuffix(key, "/") {
 			content = w.tagged(5000)
 		}
 		k.s.put(t, key, content)
+		if strings.HasPrefix(key, "shared") {
+			acl, err := remote.ParseACL(k.s.toBob())
+			ok(t, err)
+			ok(t, k.s.client.ApplyACL(contextOf(t), k.s.path(key), acl))
+		}
 	}
 	k.s.put(t, "edited", w.tagged(w.large))
 	w.restart(k.s.objects(t, ""))
@@ -68,6 +73,13 @@ func (w *crashWork) check(t testing.TB) {
 	w.ledger.check(t, bucket)
 	w.k.checkKept(t, bucket, &w.ledger)
 	w.k.checkUploads(t, 1)
+	toBob := access{bob: true}
+	w.k.s.checkAccess(t, "after all", "shared", toBob)
+	moved := "shared-moved-2"
+	if _, ok := bucket["shared-moved"]; ok {
+		moved = "shared-moved" // of a rename that was cut short, the copy may be private
+	}
+	w.k.s.checkAccess(t, "after all", moved, toBob)
 }
 
 // contents makes and changes files.
@@ -81,6 +93,7 @@ func (w *crashWork) contents() {
 	h.close()
 	w.write("rewritten", w.tagged(3000))
 	w.write("rewritten", w.tagged(60<<10))
+	w.write("shared", w.tagged(2000))
 	h = w.open("appended", unix.O_WRONLY|unix.O_APPEND)
 	h.pwrite(w.tagged(1000), 0)
 	h.close()
@@ -103,6 +116,7 @@ func (w *crashWork) contents() {
 // names moves and removes.
 func (w *crashWork) names() {
 	w.rename("moved", "moved-2")
+	w.rename("shared-moved", "shared-moved-2")
 	h := w.open("dirty", unix.O_WRONLY|unix.O_CREAT)
 	h.pwrite(w.tagged(3000), 0)
 	w.rename("dirty", "dirty-2")
@@ -136,6 +150,7 @@ func (w *crashWork) names() {
 
 func (w *crashWork) attributes() {
 	w.chmod("mode", isRegular|0o600)
+	w.chmod("shared", isRegular|0o600)
 	w.chmod("moved-2", isRegular|0o640)
 	w.symlink("target", "link")
 }
