@@ -114,6 +114,15 @@ func (s *Staged) lookAtACLLocked() *aclRead {
 	return s.aclRead
 }
 
+// keepRead has the next upload make use of a look at its object's ACL; nil: none.
+func (s *Staged) keepRead(r *aclRead) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r != nil && r.of == s.aclOf {
+		s.aclRead = r
+	}
+}
+
 // lookAtACL begins, when the file is opened, to look at the ACL that its upload
 // has to keep.
 func (s *Staged) lookAtACL() {

@@ -15,7 +15,7 @@ import (
 // has no marker; what is set there lasts as long as the mount.
 func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) error {
 	if c.writeBack {
-		return c.setMetaBehind(ctx, n, change)
+		return c.setMetaBehind(ctx, n, nil, change)
 	}
 	release, err := c.claimName(ctx, n, c.keyOf(n), c.markerOf(n))
 	if err != nil {
@@ -29,10 +29,14 @@ func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, 
 			return s.Commit(ctx)
 		}
 	}
-	e, acl, err := c.describeWithACL(ctx, n)
+	e, read, err := c.describeWithACL(ctx, n)
+	var acl *remote.ACL
+	if err == nil {
+		acl, err = c.keptACL(ctx, read)
+	}
 	if err == nil && hasGrants(acl) {
 		release()
-		return c.setMetaBehind(ctx, n, change) // between the copy and its ACL, a crash must lose neither
+		return c.setMetaBehind(ctx, n, read, change) // between the copy and its ACL, a crash must lose neither
 	}
 	defer release()
 	switch {
@@ -50,9 +54,9 @@ func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, 
 	return nil
 }
 
-// describeWithACL describes n, and returns the ACL that what takes the place of
+// describeWithACL describes n, and looks at the ACL that what takes the place of
 // its object is to have; for a file, both requests go side by side.
-func (c *Cache) describeWithACL(ctx context.Context, n Name) (Entry, *remote.ACL, error) {
+func (c *Cache) describeWithACL(ctx context.Context, n Name) (Entry, *aclRead, error) {
 	e, err := c.Stat(ctx, n)
 	if err != nil {
 		return e, nil, err
@@ -67,13 +71,12 @@ func (c *Cache) describeWithACL(ctx context.Context, n Name) (Entry, *remote.ACL
 	if e.Kind == Dir && e.Object.ETag != "" { // it has a marker
 		read = c.readACL(e.Object.Path)
 	}
-	acl, err := c.keptACL(ctx, read)
-	return e, acl, err
+	return e, read, nil
 }
 
 // setMetaBehind is SetMeta in write-back mode, and for an object whose ACL follows
-// it: what has other attributes now is staged.
-func (c *Cache) setMetaBehind(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) error {
+// it, at which read is a look: what has other attributes now is staged.
+func (c *Cache) setMetaBehind(ctx context.Context, n Name, read *aclRead, change func(m remote.Meta, contentType *string)) error {
 	if err := c.checkParents(n); err != nil {
 		return err
 	}
@@ -85,6 +88,7 @@ func (c *Cache) setMetaBehind(ctx context.Context, n Name, change func(m remote.
 		return c.setDirMeta(ctx, n, Entry{Kind: Dir}, nil, change)
 	}
 	defer s.Release()
+	s.keepRead(read)
 	s.SetMeta(change)
 	return s.Promise(ctx)
 }

@@ -165,8 +165,9 @@ func TestKeepingAnACLIsOneRequest(t *testing.T) {
 	shellCost(t, s, m, "echo x > b", counts{opACL: 1, opHead: 1, opPut: 1})
 	shellCost(t, s, m, "echo y > b", counts{opACL: 1, opPut: 1})
 	shellCost(t, s, m, `setfattr -n user.ncloud.acl -v '[{"id":"ncp-2-0","permission":"READ"}]' c`, counts{opACL: 1, opSetACL: 1})
+	shellCost(t, s, m, "chmod 600 c", counts{opACL: 1, opHead: 1, opCopy: 1, opSetACL: 1})
 	shellCost(t, s, m, "mv c d", counts{opACL: 1, opCopy: 1, opSetACL: 1, opDelete: 1})
-	shellCost(t, s, m, "echo new > d", counts{opACL: 1, opHead: 1, opPut: 1, opSetACL: 1})
+	shellCost(t, s, m, "echo new > d", counts{opACL: 1, opPut: 1, opSetACL: 1})
 }
 
 func TestOneACLForAllIsNoRequest(t *testing.T) {
