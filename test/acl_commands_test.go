@@ -1,6 +1,7 @@
 package test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,9 +19,6 @@ func TestACLCommandsAgreeWithS3cmd(t *testing.T) {
 		m := s.mount(t, root())
 		key, path := "s3://"+s.bucket+"/dir/file", m.path+"/dir/file"
 		get := func(what string) string { return s.ncloudfs(t, 0, "acl", "get", what) }
-		public := func() bool {
-			return strings.Contains(s.s3cmd(t, `s3cmd info "$1"`, key), "*anon*: READ\n")
-		}
 		for name, a := range s.accesses() {
 			for _, what := range []string{key, path} {
 				s.ncloudfs(t, 0, "acl", "set", what, a.value)
@@ -29,11 +27,14 @@ func TestACLCommandsAgreeWithS3cmd(t *testing.T) {
 				if a.value[0] != '[' {
 					equal(t, "what was set", get(key), a.value+"\n")
 				}
-				if what == key && public() != a.anonymous {
-					t.Errorf("s3cmd says public: %v of %s", !a.anonymous, name)
-				}
+				s.seesGrantsOf(t, "dir/file")
 				s.ncloudfs(t, 0, "acl", "set", key, "private")
+				s.seesGrantsOf(t, "dir/file")
 			}
+			m.sh(t, fmt.Sprintf("setfattr -n %s -v '%s' dir/file", aclAttr, a.value))
+			s.seesGrantsOf(t, "dir/file")
+			s.ncloudfs(t, 0, "acl", "set", "-r", m.path, "private")
+			s.seesGrantsOf(t, "dir/file")
 		}
 		s.s3cmd(t, `s3cmd setacl --acl-public "$1"`, key)
 		equal(t, "made public by s3cmd", get(path), "public-read\n")
@@ -45,12 +46,36 @@ func TestACLCommandsAgreeWithS3cmd(t *testing.T) {
 		bucket := "s3://" + s.bucket
 		s.ncloudfs(t, 0, "bucket", "acl", "set", s.bucket, "public-read")
 		equal(t, "the bucket", s.ncloudfs(t, 0, "bucket", "acl", "get", bucket), "public-read\n")
+		s.seesGrantsOf(t, "")
 		acl, err := s.client.ACL(contextOf(t), remote.Path{Bucket: s.bucket})
 		ok(t, err)
 		equal(t, "what others see", acl.Canned(), remote.PublicRead)
 		s.s3cmd(t, `s3cmd setacl --acl-private "$1"`, bucket)
 		equal(t, "the bucket", s.ncloudfs(t, 0, "bucket", "acl", "get", s.bucket), "private\n")
 	})
+}
+
+// seesGrantsOf checks that s3cmd shows just the grants of an object, or with an
+// empty key of the bucket, that ncloudfs reads.
+func (s *store) seesGrantsOf(t testing.TB, key string) {
+	t.Helper()
+	if key == "" && s.emulator != nil {
+		return // s3cmd asks for the location first, which NAVER does not offer
+	}
+	p := s.path(key)
+	acl, err := s.client.ACL(contextOf(t), p)
+	ok(t, err)
+	var want []string
+	for _, g := range acl.Grants {
+		who := cmp.Or(g.Grantee.DisplayName, g.Grantee.Group, g.Grantee.ID)
+		if who == remote.AllUsers {
+			who = "*anon*"
+		}
+		want = append(want, who+": "+g.Permission)
+	}
+	slices.Sort(want)
+	got := s.s3cmd(t, `s3cmd info "$1" | sed -n 's/^ *ACL: *//p' | LC_ALL=C sort`, "s3://"+p.String())
+	equal(t, "what s3cmd shows of "+p.String(), strings.TrimSpace(got), strings.Join(want, "\n"))
 }
 
 func TestACLsOfManyObjects(t *testing.T) {

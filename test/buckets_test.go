@@ -93,6 +93,7 @@ func TestCORSRulesAgreeWithS3cmd(t *testing.T) {
 		ok(t, os.WriteFile(file, []byte(asJSON), 0o600))
 		s.ncloudfs(t, 0, "bucket", "cors", "set", s.bucket, file)
 		wantAll("JSON that was read back", get())
+		s3cmdSees(func(text string) { wantAll("s3cmd after JSON", text) })
 		ok(t, os.WriteFile(file, []byte("{}"), 0o600))
 		says(t, s.ncloudfs(t, 1, "bucket", "cors", "set", s.bucket, file), "has no rules")
 	})
