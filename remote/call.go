@@ -118,7 +118,7 @@ func (k *call) check() error {
 		return &Error{Op: k.op, Path: k.path, Code: KeyTooLong, Hint: hintOf(KeyTooLong)}
 	}
 	if p.Bucket == "" && (k.object || k.bucket || k.list) {
-		return &Error{Op: k.op, Path: k.path, Code: InvalidBucketName}
+		return &Error{Op: k.op, Path: k.path, Code: InvalidBucketName, Hint: hintOf(InvalidBucketName)}
 	}
 	if k.object && p.Key == "" {
 		return &Error{Op: k.op, Path: k.path, Code: UserKeyMustBeSpecified}

@@ -118,6 +118,9 @@ func (e *Error) finish(resp *http.Response, doc errorDocument) {
 	e.Code, e.Message, e.RequestID = Code(doc.Code), doc.Message, doc.RequestID
 	if e.Code == "" {
 		e.Code = codeOfStatus(resp.StatusCode, e.Path.Resolve())
+		if skew, ok := skewOf(resp.Header); ok && e.Code == AccessDenied && skew.Abs() > maxSkew {
+			e.Code = RequestTimeTooSkewed // which a service refuses before it looks at anything else
+		}
 	}
 	if e.RequestID == "" {
 		e.RequestID = resp.Header.Get("x-amz-request-id")
