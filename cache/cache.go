@@ -122,7 +122,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		prefix:      o.Prefix,
 		ttl:         cmp.Or(o.MetadataTTL, defaultTTL),
 		exact:       o.ExactAttrs,
-		partSize:    o.PartSize,
+		partSize:    max(o.PartSize, o.Client.Findings().PartSize),
 		log:         cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 		draining:    make(chan struct{}),
 		known:       newKnown(),

@@ -26,6 +26,8 @@ type mounted struct {
 	server *emulatortest.Server
 	other  *remote.Client
 	ahead  *atomic.Int64 // by how many seconds the server's clock is ahead
+
+	findings remote.Findings // about the server, for the next client
 }
 
 // mount opens a Cache over a bucket of its own. Close it at will; it ends with
@@ -52,7 +54,7 @@ func (m *mounted) client() *remote.Client {
 	m.t.Helper()
 	alice := emulatortest.Alice()
 	client, err := remote.New(remote.Options{Endpoint: m.server.URL, Region: "kr-standard",
-		Credentials: remote.Credentials{AccessKey: alice.AccessKey, SecretKey: remote.Secret(alice.SecretKey)}})
+		Credentials: remote.Credentials{AccessKey: alice.AccessKey, SecretKey: remote.Secret(alice.SecretKey)}, Findings: m.findings})
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -4,7 +4,20 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"ncloudfs/remote"
+	"ncloudfs/remote/emulator"
 )
+
+func TestPartsAreAsLargeAsTheServiceWasFoundToWantThem(t *testing.T) {
+	m := mount(t, Options{})
+	m.findings = remote.Findings{PartSize: 16 << 20}
+	m.Cache = m.open(Options{StageDir: t.TempDir()})
+	m.create("a", make([]byte, 32<<20))
+	if n := m.server.Counts()[emulator.OpUploadPart]; n != 2 {
+		t.Errorf("%d parts", n)
+	}
+}
 
 func TestPlanKeepsTheServicesRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -5,7 +5,9 @@ import "errors"
 // Findings is what an endpoint was found to offer beyond what it documents.
 type Findings struct {
 	ConditionalPut bool `json:"conditionalPut"` // PUT honours If-Match
-	PartCopy       bool `json:"partCopy"`       // Upload Part Copy
+	PartCopy       bool `json:"partCopy"`       // Upload Part Copy, which honours x-amz-copy-source-if-match
+
+	PartSize int64 `json:"partSize,omitempty"` // bytes of the smallest part that is taken, where the usual ones are not; 0: they are
 }
 
 // Findings returns what the endpoint offers, as far as is known: what Options

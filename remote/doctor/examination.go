@@ -117,7 +117,7 @@ func (e *examination) probe(ctx context.Context) {
 		}
 		f, err := p.run(ctx)
 		if err != nil {
-			f = Finding{Status: Unknown, Found: Explained(err, e.Remote.Credentials).Error()}
+			f = Finding{Status: Unknown, Found: Explained(err, e.Remote.Credentials).Error(), Effect: "a mount relies on what is documented"}
 		}
 		f.Name = p.name
 		e.add(f)

@@ -17,7 +17,7 @@ func (e *examination) probeACLKept(ctx context.Context) (Finding, error) {
 	}
 	if err := e.client.SetCannedACL(ctx, o.Path, remote.AuthenticatedRead); err != nil {
 		if refused(err) || remote.CodeOf(err) == remote.NotImplemented {
-			return Finding{Status: Unknown, Found: "the keys may not set ACLs"}, nil
+			return Finding{Status: Unknown, Found: "the keys may not set ACLs", Effect: "what has grants to members cannot be rewritten, but with --acl=private"}, nil
 		}
 		return Finding{}, err
 	}
@@ -35,16 +35,16 @@ func (e *examination) probeACLKept(ctx context.Context) (Finding, error) {
 	}{{"overwriting", o.Path}, {"copying", to}} {
 		acl, err := e.client.ACL(ctx, at.path)
 		if err != nil {
-			return Finding{Status: Unknown, Found: "the keys may not read ACLs"}, nil //nolint:nilerr // it is what was found
+			return Finding{Status: Unknown, Found: "the keys may not read ACLs", Effect: "what is rewritten becomes private"}, nil //nolint:nilerr // it is what was found
 		}
 		if acl.Canned() == remote.AuthenticatedRead {
 			kept = append(kept, at.what)
 		}
 	}
 	if len(kept) == 0 {
-		return Finding{Status: Absent, Found: "overwriting and copying lose the ACL"}, nil
+		return Finding{Status: Absent, Found: "overwriting and copying lose the ACL", Effect: "a mount reads it before, and gives it again"}, nil
 	}
-	return Finding{Status: OK, Found: strings.Join(kept, " and ") + " keeps the ACL"}, nil
+	return Finding{Status: OK, Found: strings.Join(kept, " and ") + " keeps the ACL", Effect: "a mount gives it again nevertheless"}, nil
 }
 
 // documentedMetadata is how many bytes of metadata a mount relies on.
@@ -123,7 +123,7 @@ func (e *examination) probeNames(ctx context.Context) (Finding, error) {
 	if len(wrong) > 0 {
 		return Finding{Status: Absent, Found: "not kept: " + strings.Join(wrong, ", "), Effect: "do not use such names"}, nil
 	}
-	return Finding{Status: OK, Found: "+, space, %, Hangul in both forms and control characters are kept"}, nil
+	return Finding{Status: OK, Found: "+, space, %, Hangul in both forms and control characters are kept", Effect: "file names may have them"}, nil
 }
 
 // read returns the content of a scratch object.

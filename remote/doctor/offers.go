@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/docker/go-units"
+
 	"ncloudfs/remote"
 )
 
@@ -41,7 +43,7 @@ func (e *examination) probeListBuckets(ctx context.Context) (Finding, error) {
 	if errors.Is(err, errors.ErrUnsupported) || remote.CodeOf(err) == remote.AccessDenied {
 		return Finding{Status: Absent, Found: "the keys may not list buckets", Effect: "a mount of @ enters buckets by name only"}, nil
 	}
-	return Finding{Status: OK, Found: fmt.Sprintf("the account has %d", len(buckets))}, err
+	return Finding{Status: OK, Found: fmt.Sprintf("the account has %d", len(buckets)), Effect: "a mount of @ lists them"}, err
 }
 
 // aclPath is an object whose ACL can be asked for.
@@ -60,7 +62,7 @@ func (e *examination) probeACL(ctx context.Context) (Finding, error) {
 	case remote.CodeOf(err) == remote.AccessDenied:
 		return Finding{Status: Absent, Found: "the keys may not read ACLs", Effect: "what is rewritten becomes private"}, nil
 	}
-	return Finding{Status: OK, Found: "the keys may read ACLs"}, err
+	return Finding{Status: OK, Found: "the keys may read ACLs", Effect: "what is rewritten keeps its ACL"}, err
 }
 
 // offered is the finding about an operation that is not documented.
@@ -92,7 +94,7 @@ func (e *examination) probeNextMarker(ctx context.Context) (Finding, error) {
 			return Finding{}, err
 		}
 		if page.Next == "" {
-			return Finding{Status: Unknown, Found: "two entries came in a page of one"}, nil
+			return Finding{Status: Unknown, Found: "two entries came in a page of one", Effect: "the last name of a page is the marker"}, nil
 		}
 		if page.Named {
 			named = append(named, what)
@@ -126,7 +128,7 @@ func (e *examination) probeReadAfterWrite(ctx context.Context) (Finding, error) 
 			return e.stale("an object that was just written is not listed so", err)
 		}
 	}
-	return Finding{Status: OK, Found: fmt.Sprintf("%d of %d writes were read and listed at once", rounds, rounds)}, nil
+	return Finding{Status: OK, Found: fmt.Sprintf("%d of %d writes were read and listed at once", rounds, rounds), Effect: "other mounts see a change when their --metadata-ttl is over"}, nil
 }
 
 func (e *examination) stale(found string, err error) (Finding, error) {
@@ -159,33 +161,53 @@ func (e *examination) probeConditionalPut(ctx context.Context) (Finding, error) 
 	return Finding{}, err
 }
 
-// smallestPart is the smallest part that a mount sends, in bytes.
-const smallestPart = 8 << 20
+const (
+	// smallestPart is the smallest part that a mount sends, in bytes.
+	smallestPart = 8 << 20
+	// largestSmallest is up to which size the doctor looks for one that is taken.
+	largestSmallest = 64 << 20
+)
 
-// probeParts makes an object of two parts, which later probes read.
+// probeParts makes an object of two parts, which later probes read: the first as
+// small as the service takes it.
 func (e *examination) probeParts(ctx context.Context) (Finding, error) {
-	body := large(smallestPart + 1)
+	for size := int64(smallestPart); ; size *= 2 {
+		o, err := e.putParts(ctx, size)
+		what := "parts of " + units.BytesSize(float64(size))
+		switch {
+		case remote.CodeOf(err) == remote.EntityTooSmall && size < largestSmallest:
+			continue
+		case remote.CodeOf(err) == remote.EntityTooSmall:
+			return Finding{Status: Failed, Found: what + " are too small", Effect: "mount with a larger --part-size"}, nil
+		case err != nil:
+			return Finding{}, err
+		}
+		e.parts = o
+		f := Finding{Status: OK, Found: what + " are taken", Effect: "larger files are sent so, side by side"}
+		if size > smallestPart {
+			f.Found += ", smaller ones are not"
+			e.known.PartSize = size
+		}
+		return f, nil
+	}
+}
+
+// putParts makes an object of one part of size bytes and one of a single byte.
+func (e *examination) putParts(ctx context.Context, size int64) (remote.Object, error) {
+	body := large(int(size) + 1)
 	u, err := e.upload(ctx, "parts")
 	if err != nil {
-		return Finding{}, err
+		return remote.Object{}, err
 	}
 	var parts []remote.Part
-	for i, piece := range [][]byte{body[:smallestPart], body[smallestPart:]} {
+	for i, piece := range [][]byte{body[:size], body[size:]} {
 		part, err := u.Part(ctx, i+1, bytes.NewReader(piece), int64(len(piece)))
 		if err != nil {
-			return Finding{}, err
+			return remote.Object{}, err
 		}
 		parts = append(parts, part)
 	}
-	o, err := u.Complete(ctx, parts)
-	if remote.CodeOf(err) == remote.EntityTooSmall {
-		return Finding{Status: Failed, Found: "parts of 8 MiB are too small", Effect: "mount with --part-size 64M"}, nil
-	}
-	if err != nil {
-		return Finding{}, err
-	}
-	e.parts = o
-	return Finding{Status: OK, Found: "parts of 8 MiB are taken", Effect: "files over 16 MiB are sent so, side by side"}, nil
+	return u.Complete(ctx, parts)
 }
 
 func (e *examination) probeListParts(ctx context.Context) (Finding, error) {
@@ -200,25 +222,33 @@ func (e *examination) probeListParts(ctx context.Context) (Finding, error) {
 	return offered(err, "`bucket uploads ls` shows sizes", "`bucket uploads ls` shows no sizes")
 }
 
+// probeCopyPart copies a part, and one of a version that is not there.
 func (e *examination) probeCopyPart(ctx context.Context) (Finding, error) {
 	if e.parts.Path.Key == "" {
-		return Finding{Status: Unknown, Found: "there is no object to copy from"}, nil
+		return Finding{Status: Unknown, Found: "there is no object to copy from", Effect: withoutPartCopy}, nil
 	}
 	u, err := e.upload(ctx, "copied")
 	if err != nil {
 		return Finding{}, err
 	}
-	if part, copyErr := u.CopyPart(ctx, 1, e.parts, 1, smallestPart); copyErr == nil {
-		o, err := u.Complete(ctx, []remote.Part{part})
-		if err == nil {
-			o, err = e.client.Head(ctx, o.Path) // Complete describes what was asked for
-		}
-		if err != nil {
-			return Finding{}, err
-		}
-		e.known.PartCopy = o.Size == smallestPart
-	} else {
-		err = copyErr
+	part, err := u.CopyPart(ctx, 1, e.parts, 1, smallestPart)
+	if err != nil {
+		return offered(err, "", withoutPartCopy)
 	}
-	return offered(err, "an edit of a large file does not send again what is unchanged", "an edit of a large file sends it whole")
+	other := e.parts
+	other.ETag = "0123456789abcdef0123456789abcdef"
+	if _, err := u.CopyPart(ctx, 2, other, 1, smallestPart); remote.CodeOf(err) != remote.PreconditionFailed {
+		return Finding{Status: Absent, Found: "x-amz-copy-source-if-match is ignored", Effect: withoutPartCopy}, nil //nolint:nilerr // it is what was found
+	}
+	o, err := u.Complete(ctx, []remote.Part{part})
+	if err == nil {
+		o, err = e.client.Head(ctx, o.Path) // Complete describes what was asked for
+	}
+	if err == nil && o.Size != smallestPart {
+		return Finding{Status: Absent, Found: "other bytes are copied than the range says", Effect: withoutPartCopy}, nil
+	}
+	e.known.PartCopy = err == nil
+	return offered(err, "an edit of a large file does not send again what is unchanged", withoutPartCopy)
 }
+
+const withoutPartCopy = "an edit of a large file sends it whole"

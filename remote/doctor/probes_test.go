@@ -25,7 +25,12 @@ func findings(t *testing.T, o doctor.Options) map[string]doctor.Finding {
 		t.Fatalf("%v, %v: %s", err, jsonErr, out)
 	}
 	found := map[string]doctor.Finding{}
+	isProbe := false
 	for _, f := range doc.Checks {
+		isProbe = isProbe || f.Name == "list buckets" // what is before a mount cannot do without
+		if isProbe && f.Effect == "" {
+			t.Errorf("no effect: %+v", f)
+		}
 		found[f.Name] = f
 	}
 	return found
@@ -49,6 +54,20 @@ func TestWhatIsDocumentedOnly(t *testing.T) {
 		"read after write": doctor.OK, "conditional put": doctor.Absent, "parts": doctor.OK, "list parts": doctor.Absent,
 		"copy parts": doctor.Absent, "acl kept": doctor.Absent, "metadata": doctor.OK, "names": doctor.OK, "speed": doctor.OK,
 	})
+}
+
+// TestSmallestPartThatIsTakenIsFound, and used by mounts.
+func TestSmallestPartThatIsTakenIsFound(t *testing.T) {
+	s, opts := start(t, emulator.Options{})
+	s.Faults().Add(emulator.Fault{Operation: emulator.OpCompleteMultipartUpload, Effect: emulator.Refuse, Code: "EntityTooSmall", Count: 1})
+	memory := doctor.Memory{Dir: t.TempDir()}
+	f := findings(t, doctor.Options{Remote: opts, Memory: memory})["parts"]
+	if f.Status != doctor.OK || !strings.Contains(f.Found, "16MiB") {
+		t.Errorf("found %+v", f)
+	}
+	if got := memory.Recall(s.URL); got.PartSize != 16<<20 {
+		t.Errorf("kept: %+v", got)
+	}
 }
 
 // TestRestrictedKeysAreEnough: what the keys may not do is no failure.

@@ -22,7 +22,7 @@ const (
 // probeSpeed reads the object of probeParts by one stream and by several.
 func (e *examination) probeSpeed(ctx context.Context) (Finding, error) {
 	if e.parts.Path.Key == "" {
-		return Finding{Status: Unknown, Found: "there is no object to read"}, nil
+		return Finding{Status: Unknown, Found: "there is no object to read", Effect: "a mount finds out by itself how many streams bring more"}, nil
 	}
 	began := time.Now()
 	body, err := e.client.Get(ctx, e.parts.Path, remote.GetOptions{Length: 1})
