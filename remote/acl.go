@@ -33,6 +33,9 @@ const (
 	AuthenticatedRead = "authenticated-read"
 )
 
+// opSetACL names the operation in errors.
+const opSetACL = "PUT ACL"
+
 // ACL says who may do what with an object or a bucket. One without an owner is
 // for whatever owner an object has, who keeps full control unless a grant names
 // the owner.
@@ -109,9 +112,9 @@ func (c *Client) ACL(ctx context.Context, p Path) (*ACL, error) {
 func (c *Client) SetACL(ctx context.Context, p Path, a *ACL) error {
 	doc, err := a.XML()
 	if err != nil {
-		return &Error{Op: "PUT ACL", Path: p, Code: MalformedACL, Err: err}
+		return &Error{Op: opSetACL, Path: p, Code: MalformedACL, Err: err}
 	}
-	k := aclCall("PUT ACL", http.MethodPut, p)
+	k := aclCall(opSetACL, http.MethodPut, p)
 	body := bytes.NewReader(doc)
 	k.header = http.Header{"Content-Type": {"application/xml"}}
 	k.body, k.size, k.signed, k.digest = body, body.Size(), true, true
@@ -121,7 +124,7 @@ func (c *Client) SetACL(ctx context.Context, p Path, a *ACL) error {
 // SetCannedACL replaces the ACL of an object, or of the bucket when the key is
 // empty, by a canned one.
 func (c *Client) SetCannedACL(ctx context.Context, p Path, acl string) error {
-	k := aclCall("PUT ACL", http.MethodPut, p)
+	k := aclCall(opSetACL, http.MethodPut, p)
 	k.header = http.Header{}
 	setACL(k.header, acl)
 	return c.do(ctx, k)

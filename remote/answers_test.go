@@ -73,6 +73,15 @@ func TestAnswersOfSomethingElse(t *testing.T) {
 	}
 }
 
+// TestKeysThatMayNotSetACLs are told how to do without.
+func TestKeysThatMayNotSetACLs(t *testing.T) {
+	c, _ := scripted(t, func(_ int, r *http.Request) (*http.Response, error) { return refusal(r, 403, "AccessDenied"), nil })
+	err := c.SetCannedACL(t.Context(), remote.Path{Bucket: "b", Key: "k"}, remote.Private)
+	if err == nil || !strings.Contains(err.Error(), "--acl=private") {
+		t.Error(err)
+	}
+}
+
 // What people read: what happened, to which path, and what to do.
 func TestErrorText(t *testing.T) {
 	for _, test := range []struct {

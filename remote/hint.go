@@ -33,6 +33,9 @@ func hint(e *Error, resp *http.Response, doc errorDocument) string {
 		if host := hostOf(resp); isOtherProduct(host) {
 			return host + " is of the product Ncloud Storage, whose buckets are others: Object Storage is at " + Regions()[0].Endpoint + " and the like"
 		}
+		if e.Code == AccessDenied && e.Op == opSetACL {
+			return "the keys may not set ACLs; a mount with --acl=private does not, and what it rewrites or renames becomes private"
+		}
 	case AuthorizationHeaderMalformed, PermanentRedirect, Redirect, TemporaryRedirect:
 		return elsewhere(resp, doc)
 	}
@@ -89,7 +92,7 @@ func hintOf(code Code) string {
 	case PreconditionFailed:
 		return "another client has changed the object: open it again"
 	case BucketNotEmpty:
-		return "remove its objects and unfinished uploads first"
+		return "remove its objects first, and what `ncloudfs bucket uploads ls` shows by `ncloudfs bucket uploads abort`"
 	case BucketAlreadyExists, BucketAlreadyOwnedByYou:
 		return "all accounts share the names: choose another"
 	case InvalidBucketState:

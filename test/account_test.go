@@ -9,6 +9,7 @@ import (
 
 	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
+	"ncloudfs/remote/emulator/emulatortest"
 )
 
 // mountAccount mounts all of the account's buckets.
@@ -119,19 +120,69 @@ func TestAccountMountKeepsBuckets(t *testing.T) {
 func TestAccountMountWithoutTheRightToListBuckets(t *testing.T) {
 	t.Parallel()
 	requireFUSE(t)
+	for code, errno := range map[string]unix.Errno{"AccessDenied": unix.EACCES, "NotImplemented": unix.EOPNOTSUPP} {
+		s, server := startEmulator(t, emulator.Options{})
+		s.put(t, "dir/file", "content")
+		server.Faults().Add(emulator.Fault{Operation: emulator.OpListBuckets, Effect: emulator.Refuse, Code: code})
+		m := s.mountAccount(t)
+		p := m.start(t)
+		_, err := p.readDir("")
+		fails(t, "listing buckets", err, errno)
+		got, err := p.readFile("data/dir/file")
+		ok(t, err)
+		equal(t, "data/dir/file", got, "content")
+		ok(t, p.writeFile("data/new", "new"))
+		_, err = p.lstat("no-such-bucket")
+		fails(t, "a bucket that is not there", err, unix.ENOENT)
+		m.ncloudfs(t, 0, "sync", m.path)
+		equal(t, "data/new", s.content(t, "new"), "new")
+	}
+}
+
+// TestBucketsThatCannotBeMadeOrRemoved: others have the name, or there is
+// something that no listing of objects shows.
+func TestBucketsThatCannotBeMadeOrRemoved(t *testing.T) {
+	t.Parallel()
+	requireFUSE(t)
 	s, server := startEmulator(t, emulator.Options{})
-	s.put(t, "dir/file", "content")
-	server.Faults().Add(emulator.Fault{Operation: emulator.OpListBuckets, Effect: emulator.Refuse, Code: "AccessDenied"})
+	bob, err := remote.New(remote.Options{Endpoint: s.endpoint, Region: "kr", Credentials: keysOf(emulatortest.Bob())})
+	ok(t, err)
+	ok(t, bob.MakeBucket(t.Context(), "taken", ""))
 	m := s.mountAccount(t)
 	p := m.start(t)
-	_, err := p.readDir("")
-	fails(t, "listing buckets", err, unix.EACCES)
-	got, err := p.readFile("data/dir/file")
+	_, err = p.readDir("")
 	ok(t, err)
-	equal(t, "data/dir/file", got, "content")
-	ok(t, p.writeFile("data/new", "new"))
-	_, err = p.lstat("no-such-bucket")
-	fails(t, "a bucket that is not there", err, unix.ENOENT)
-	m.ncloudfs(t, 0, "sync", m.path)
-	equal(t, "data/new", s.content(t, "new"), "new")
+	fails(t, "mkdir of another account's bucket", p.mkdir("taken"), unix.EEXIST)
+	eventually(t, "the log says what to do", func() bool { return strings.Contains(m.log.String(), "choose another") })
+	ok(t, s.client.MakeBucket(t.Context(), "half", ""))
+	heal := server.Faults().Add(emulator.Fault{Operation: emulator.OpDeleteBucket, Effect: emulator.Refuse, Code: "BucketNotEmpty"})
+	fails(t, "rmdir of a bucket with an unfinished upload", p.rmdir("half"), unix.ENOTEMPTY)
+	eventually(t, "the log names the command", func() bool { return strings.Contains(m.log.String(), "ncloudfs bucket uploads abort") })
+	heal()
+	ok(t, p.rmdir("half"))
+}
+
+// TestAccountMountTakesUpWhatIsLeft in several buckets by one that was killed.
+func TestAccountMountTakesUpWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	requireFUSE(t)
+	s, server := startEmulator(t, emulator.Options{})
+	ok(t, s.client.MakeBucket(t.Context(), "other", ""))
+	m := s.mountAccount(t, "--write-back")
+	p := m.start(t)
+	repair := refuseUploads(server)
+	for _, name := range []string{"data/a", "other/a"} {
+		ok(t, p.writeFile(name, "content of "+name))
+	}
+	m.kill(t)
+	p.end()
+	m.ncloudfs(t, 0, "umount", m.path)
+	if pending := m.pending(t); len(pending) != 2 || pending["data/a"].State == "" || pending["other/a"].State == "" {
+		t.Errorf("pending: %v", pending)
+	}
+	repair()
+	again := s.mountAccount(t, "--stage-dir="+m.stageDir(t))
+	again.ncloudfs(t, 0, "sync", again.path)
+	s.holds(t, "a", "content of data/a")
+	s.in("other").holds(t, "a", "content of other/a")
 }

@@ -57,12 +57,16 @@ func (s *store) accesses() map[string]access {
 	}
 }
 
+// keysOf are an account's.
+func keysOf(a emulator.Account) remote.Credentials {
+	return remote.Credentials{AccessKey: a.AccessKey, SecretKey: remote.Secret(a.SecretKey)}
+}
+
 // checkAccess looks whether just those read the object who may.
 func (s *store) checkAccess(t testing.TB, what, key string, a access) {
 	t.Helper()
 	s.sync(t)
-	bob := emulatortest.Bob()
-	if got := s.mayRead(t, remote.Credentials{AccessKey: bob.AccessKey, SecretKey: remote.Secret(bob.SecretKey)}, key); got != a.bob {
+	if got := s.mayRead(t, keysOf(emulatortest.Bob()), key); got != a.bob {
 		t.Errorf("%s: bob may read %s: %v, want %v", what, key, got, a.bob)
 	}
 	if got := s.mayRead(t, remote.Credentials{Anonymous: true}, key); got != a.anonymous {

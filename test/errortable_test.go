@@ -95,7 +95,7 @@ func hintOf(code string) string {
 		"of the server; set its clock":          "RequestTimeTooSkewed",
 		"locked against change":                 "InvalidObjectState",
 		"another client has changed":            "PreconditionFailed",
-		"remove its objects":                    "BucketNotEmpty",
+		"remove its objects first":              "BucketNotEmpty",
 		"choose another":                        "BucketAlreadyExists",
 		"busy with another change":              "InvalidBucketState",
 		"remove one":                            "TooManyBuckets",

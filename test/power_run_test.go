@@ -139,7 +139,7 @@ func clientAt(t testing.TB, endpoint string, addr net.Addr) *remote.Client {
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
 	client, err := remote.New(remote.Options{Endpoint: endpoint, Region: "kr", Transport: transport, RetryTime: 10 * time.Second,
-		Credentials: remote.Credentials{AccessKey: alice.AccessKey, SecretKey: remote.Secret(alice.SecretKey)}})
+		Credentials: keysOf(alice)})
 	ok(t, err)
 	return client
 }

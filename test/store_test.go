@@ -40,7 +40,7 @@ func newStore(t testing.TB, endpoint, bucket string) *store {
 	t.Helper()
 	alice := emulatortest.Alice()
 	client, err := remote.New(remote.Options{Endpoint: endpoint, Region: "kr",
-		Credentials: remote.Credentials{AccessKey: alice.AccessKey, SecretKey: remote.Secret(alice.SecretKey)}})
+		Credentials: keysOf(alice)})
 	if err != nil {
 		t.Fatal(err)
 	}

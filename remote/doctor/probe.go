@@ -43,9 +43,9 @@ func Probe(ctx context.Context, o remote.Options, bucket, prefix string) error {
 	return nil
 }
 
-// probeAccount lists buckets, unless the keys may only enter them by name.
+// probeAccount lists buckets, unless they can only be entered by name.
 func probeAccount(ctx context.Context, c *remote.Client, keys remote.Credentials) error {
-	if _, err := c.Buckets(ctx); err != nil && remote.CodeOf(err) != remote.AccessDenied {
+	if _, err := c.Buckets(ctx); err != nil && remote.CodeOf(err) != remote.AccessDenied && !errors.Is(err, errors.ErrUnsupported) {
 		return fmt.Errorf("cannot list buckets at %s: %w", c.Endpoint(), Explained(err, keys))
 	}
 	return nil
