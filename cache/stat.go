@@ -100,7 +100,8 @@ func (c *Cache) find(ctx context.Context, n Name, isLarge bool) (Entry, error) {
 		_, err := c.shared(ctx, "page\x00"+string(dir), func(ctx context.Context) (any, error) {
 			return nil, c.listPage(ctx, dir)
 		})
-		if isHidden := errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported); err != nil && !(isHidden && c.isBucket(n)) {
+		mayEnter := c.isBucket(n) && (errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported))
+		if err != nil && !mayEnter {
 			return Entry{}, err
 		}
 		if e, ok, _ := c.remembered(n); ok {
