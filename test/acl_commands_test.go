@@ -36,6 +36,11 @@ func TestACLCommandsAgreeWithS3cmd(t *testing.T) {
 			s.ncloudfs(t, 0, "acl", "set", "-r", m.path, "private")
 			s.seesGrantsOf(t, "dir/file")
 		}
+		s.ncloudfs(t, 0, "acl", "set", "-r", "s3://"+s.bucket+"/dir", s.toBob())
+		s.seesGrantsOf(t, "dir/file")
+		m.sh(t, fmt.Sprintf("setfattr -x %s dir/file", aclAttr))
+		equal(t, "after setfattr -x", get(key), "private\n")
+		s.seesGrantsOf(t, "dir/file")
 		s.s3cmd(t, `s3cmd setacl --acl-public "$1"`, key)
 		equal(t, "made public by s3cmd", get(path), "public-read\n")
 		s.s3cmd(t, `s3cmd setacl --acl-private "$1"; s3cmd setacl --acl-grant=read:"$2" "$1"`, key, s.bobID())
@@ -44,6 +49,8 @@ func TestACLCommandsAgreeWithS3cmd(t *testing.T) {
 		}
 
 		bucket := "s3://" + s.bucket
+		s.ncloudfs(t, 0, "bucket", "acl", "set", s.bucket, s.toBob())
+		s.seesGrantsOf(t, "")
 		s.ncloudfs(t, 0, "bucket", "acl", "set", s.bucket, "public-read")
 		equal(t, "the bucket", s.ncloudfs(t, 0, "bucket", "acl", "get", bucket), "public-read\n")
 		s.seesGrantsOf(t, "")
