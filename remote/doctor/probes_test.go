@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -67,6 +68,30 @@ func TestSmallestPartThatIsTakenIsFound(t *testing.T) {
 	}
 	if got := memory.Recall(s.URL); got.PartSize != 16<<20 {
 		t.Errorf("kept: %+v", got)
+	}
+}
+
+// TestUnconditionalCopiesOfPartsAreNotUsed: they could bring the bytes of a
+// version that nobody has opened.
+func TestUnconditionalCopiesOfPartsAreNotUsed(t *testing.T) {
+	s, opts := start(t, emulator.Options{})
+	copies := 0
+	opts.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Query().Get("partNumber") == "" || r.Header.Get("X-Amz-Copy-Source") == "" {
+			return http.DefaultTransport.RoundTrip(r)
+		}
+		copies++
+		const doc = `<CopyPartResult><ETag>"0cc175b9c0f1b6a831c399e269772661"</ETag></CopyPartResult>`
+		return &http.Response{StatusCode: http.StatusOK, Request: r, Header: http.Header{},
+			Body: io.NopCloser(strings.NewReader(doc)), ContentLength: int64(len(doc))}, nil
+	})
+	memory := doctor.Memory{Dir: t.TempDir()}
+	f := findings(t, doctor.Options{Remote: opts, Memory: memory})["copy parts"]
+	if f.Status != doctor.Absent || !strings.Contains(f.Found, "if-match is ignored") {
+		t.Errorf("found %+v", f)
+	}
+	if got := memory.Recall(s.URL); got.PartCopy || copies != 2 {
+		t.Errorf("kept after %d copies: %+v", copies, got)
 	}
 }
 
