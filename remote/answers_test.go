@@ -73,6 +73,32 @@ func TestAnswersOfSomethingElse(t *testing.T) {
 	}
 }
 
+// TestInvalidRangeIsNoEndOfFileByItself: the version decides that was asked for.
+func TestInvalidRangeIsNoEndOfFileByItself(t *testing.T) {
+	for _, test := range []struct {
+		what   string
+		offset int64
+		etag   remote.ETag
+		code   remote.Code
+	}{
+		{"at its end", 4, "e1", ""},
+		{"before its end", 3, "e1", remote.InvalidRange},
+		{"of another version", 4, "e2", remote.PreconditionFailed},
+		{"of any version, past its end", 9, "", ""},
+	} {
+		c, _ := scripted(t, func(_ int, r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodHead {
+				return described(r, "text"), nil
+			}
+			return refusal(r, 416, "InvalidRange"), nil
+		})
+		body, err := c.Get(t.Context(), remote.Path{Bucket: "b", Key: "k"}, remote.GetOptions{Offset: test.offset, IfMatch: test.etag})
+		if remote.CodeOf(err) != test.code || err == nil && body.Length != 0 {
+			t.Errorf("%s: %+v, %v, want %q", test.what, body, err, test.code)
+		}
+	}
+}
+
 // TestKeysThatMayNotSetACLs are told how to do without.
 func TestKeysThatMayNotSetACLs(t *testing.T) {
 	c, _ := scripted(t, func(_ int, r *http.Request) (*http.Response, error) { return refusal(r, 403, "AccessDenied"), nil })
