@@ -275,7 +275,7 @@ func TestGrantsSurviveACrashBeforeTheyAreSetAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := mount(t, Options{})
 			m.share("a", grants(t))
-			repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: "AccessDenied"})
+			repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: "InvalidRequest"})
 			if err := change(m); err == nil {
 				t.Error("no error")
 			}
@@ -303,7 +303,7 @@ func TestGrantsThatAreNotSetYetFollowARename(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := mount(t, Options{})
 			m.share("d/a", grants(t))
-			repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: "AccessDenied"})
+			repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: "InvalidRequest"})
 			s := m.overwrite("d/a")
 			m.write(s, []byte("new"), 0)
 			if err := s.Commit(t.Context()); err == nil {
@@ -340,7 +340,7 @@ func TestSaveOverASaveWhoseGrantsAreNotSetYet(t *testing.T) {
 func TestRenameKeepsTheOldNameUntilTheNewOneHasItsACL(t *testing.T) {
 	m := mount(t, Options{})
 	m.share("a", grants(t))
-	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: "AccessDenied"})
+	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: "InvalidRequest"})
 	if _, err := m.Rename(t.Context(), "a", "b"); err == nil {
 		t.Error("no error")
 	}
@@ -361,7 +361,7 @@ func TestFileThatWasReplacedByARenameThatFailedGetsItsGrants(t *testing.T) {
 	m.put("b", []byte("to be replaced"))
 	m.Forget("b")
 	m.checkKind("b", File)
-	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: "AccessDenied"})
+	repair := m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: "InvalidRequest"})
 	if _, err := m.Rename(t.Context(), "a", "b"); err == nil {
 		t.Error("no error")
 	}
@@ -400,6 +400,27 @@ func TestUnreadableACLIsTheDefaultAndCounted(t *testing.T) {
 	m.write(s, []byte("new"), 0)
 	if err := s.Commit(t.Context()); err == nil { // it might be public to no purpose, or lost
 		t.Error("stored though its ACL is not known")
+	}
+}
+
+// TestGrantsThatMayNotBeSetAreLostAndCounted: the object is replaced by then. A
+// rename leaves it as it is.
+func TestGrantsThatMayNotBeSetAreLostAndCounted(t *testing.T) {
+	for _, code := range []string{"AccessDenied", "NotImplemented"} {
+		m := mount(t, Options{})
+		m.share("a", grants(t))
+		m.share("b", grants(t))
+		m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObjectACL, Effect: emulator.Refuse, Code: code})
+		m.save("a", []byte("new"))
+		if _, err := m.Rename(t.Context(), "b", "c"); err == nil {
+			t.Error("renamed without its grants")
+		}
+		if got := m.ACLsLost(); got != 1 {
+			t.Errorf("%s: %d are counted", code, got)
+		}
+		m.checkObject("a", []byte("new"))
+		m.checkACL("b", grants(t))
+		m.checkStageEmpty()
 	}
 }
 

@@ -69,10 +69,10 @@ func (c *Cache) keptACL(ctx context.Context, r *aclRead) (*remote.ACL, error) {
 		if time.Now().Unix() >= c.noACLs.Load() {
 			c.noACLs.Store(time.Now().Add(noACLsTime).Unix())
 		}
-		c.loseACL(r)
+		c.loseACL(r.of, r.err)
 		return nil, nil
-	case errors.Is(r.err, fs.ErrPermission):
-		c.loseACL(r)
+	case mayNot(r.err):
+		c.loseACL(r.of, r.err)
 		return nil, nil
 	case r.err != nil:
 		return nil, fmt.Errorf("the ACL that it has to keep: %w", r.err)
@@ -80,16 +80,21 @@ func (c *Cache) keptACL(ctx context.Context, r *aclRead) (*remote.ACL, error) {
 	return r.acl, nil
 }
 
+// mayNot reports that the keys or the service have no ACLs to offer.
+func mayNot(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported)
+}
+
 // loseACL counts an ACL that could not be kept, and says so once.
-func (c *Cache) loseACL(r *aclRead) {
+func (c *Cache) loseACL(of remote.Path, err error) {
 	if c.aclsLost.Add(1) == 1 {
-		c.log.Warn("an ACL cannot be read, so that what is written in the place of the object gets the default one (private); this is said once, whatever else it happens to",
-			"path", r.of.String(), "err", r.err)
+		c.log.Warn("an ACL cannot be read or not be set, so that what is written in the place of the object gets the default one (private); this is said once, whatever else it happens to",
+			"path", of.String(), "err", err)
 	}
 }
 
 // ACLsLost returns how many objects got the default ACL because the one that they
-// should have kept could not be read.
+// should have kept could not be read, or not be set again.
 func (c *Cache) ACLsLost() int64 { return c.aclsLost.Load() }
 
 // aclHeader returns the canned name that the request carries which makes an object
@@ -210,12 +215,16 @@ func (c *Cache) giveACL(ctx context.Context, snap *snapshot, o remote.Object) er
 	if snap.acl != nil && (snap.owesACL || hasGrants(snap.acl) || aclHeader(snap.acl) != snap.carried) {
 		s.mu.Lock()
 		s.keptStored = s.kept != nil
+		isKept := s.acl == nil
 		if !s.unlinked {
 			s.noteLocked(StateACLPending, nil)
 		}
 		s.mu.Unlock()
 		step("acl")
-		if err := c.client.ApplyACL(ctx, o.Path, snap.acl); err != nil {
+		err := c.client.ApplyACL(ctx, o.Path, snap.acl)
+		if isKept && mayNot(err) {
+			c.loseACL(o.Path, err) // the object is there, and can be no other way
+		} else if err != nil {
 			return fmt.Errorf("its ACL: %w", err)
 		}
 	}
