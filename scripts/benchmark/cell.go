@@ -97,7 +97,7 @@ func (c *cell) start(ctx context.Context) error {
 		return nil
 	}
 	dir := c.order.Place.Dir
-	o, err := c.mountCommand(c.contender, c.server.Endpoint, dir, c.private, c.w.keeps)
+	o, err := c.mountCommand(c.contender, c.w, c.server.Endpoint, dir, c.private)
 	if err == nil {
 		c.mount, err = startMount(ctx, o, dir)
 	}

@@ -15,6 +15,14 @@ func changing() []*workload {
 			run:     func(p place) error { return p.sh(`mv d e`) },
 			goal:    goal{seconds: most(1)},
 		}, {
+			name:    "rename-dir-private",
+			title:   func(z sizes) string { return fmt.Sprintf("rename a directory of %d, --acl=private", z.Tree) },
+			objects: objects,
+			run:     func(p place) error { return p.sh(`mv d e`) },
+			options: []string{"--acl=private"},
+			only:    []string{ncloudfs},
+			goal:    goal{seconds: most(0.7)},
+		}, {
 			name:    "rm-rf",
 			title:   func(z sizes) string { return fmt.Sprintf("rm -rf of %d", z.Tree) },
 			objects: objects,

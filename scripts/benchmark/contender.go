@@ -31,9 +31,8 @@ func contenderNames() []string {
 const mountTime = 30 * time.Second
 
 // mountCommand returns the command that serves the bucket on dir in the
-// foreground and keeps what it needs below private. tier asks for what was read
-// to be kept on the disk.
-func (b *bench) mountCommand(contender, endpoint, dir, private string, tier bool) (childOptions, error) {
+// foreground and keeps what it needs below private.
+func (b *bench) mountCommand(contender string, w *workload, endpoint, dir, private string) (childOptions, error) {
 	switch contender {
 	case ncloudfs, writeBack:
 		args := []string{b.program, "mount", "-f", "--endpoint", endpoint, "--region", region, "--log-level", "warn",
@@ -41,7 +40,8 @@ func (b *bench) mountCommand(contender, endpoint, dir, private string, tier bool
 		if contender == writeBack {
 			args = append(args, "--write-back")
 		}
-		if tier {
+		args = append(args, w.options...)
+		if w.keeps {
 			args = append(args, "--cache-dir", filepath.Join(private, "cache"))
 		}
 		return childOptions{args: append(args, bucket, dir),
@@ -49,7 +49,7 @@ func (b *bench) mountCommand(contender, endpoint, dir, private string, tier bool
 	case s3fs:
 		keys := filepath.Join(private, "passwd")
 		options := []string{"url=" + endpoint, "passwd_file=" + keys, "tmpdir=" + private, "use_path_request_style", "endpoint=" + region}
-		if tier {
+		if w.keeps {
 			options = append(options, "use_cache="+filepath.Join(private, "cache"))
 		}
 		return childOptions{args: []string{"s3fs", bucket, dir, "-f", "-o", strings.Join(options, ",")}},

@@ -75,6 +75,7 @@ type workload struct {
 	remount bool     // a new mount, with what the last one kept, after warm
 	hot     bool     // the kernel keeps its pages, too
 	writes  bool     // --write-back matters
+	options []string // of ncloudfs's mounts
 	only    []string // contenders; nil: all
 	goal    goal
 }
