@@ -75,13 +75,20 @@ func (m *mounted) status(t testing.TB) status {
 }
 
 // socket returns where a daemon of root's listens.
+// socket is the daemon's: one that a daemon answers, since others that were killed
+// have left theirs, perhaps with the same process id.
 func (m *mounted) socket(t testing.TB) string {
 	t.Helper()
 	locks, err := filepath.Glob("/run/ncloudfs/*.lock")
 	ok(t, err)
 	for _, lock := range locks {
-		if pid, err := os.ReadFile(lock); err == nil && string(pid) == strconv.Itoa(m.process.Process.Pid) {
-			return strings.TrimSuffix(lock, ".lock") + ".sock"
+		socket := strings.TrimSuffix(lock, ".lock") + ".sock"
+		if pid, err := os.ReadFile(lock); err != nil || string(pid) != strconv.Itoa(m.process.Process.Pid) {
+			continue
+		}
+		if c, err := net.Dial("unix", socket); err == nil {
+			ok(t, c.Close())
+			return socket
 		}
 	}
 	t.Fatal("the daemon has no socket")

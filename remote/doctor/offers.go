@@ -237,8 +237,11 @@ func (e *examination) probeCopyPart(ctx context.Context) (Finding, error) {
 	}
 	other := e.parts
 	other.ETag = "0123456789abcdef0123456789abcdef"
-	if _, err := u.CopyPart(ctx, 2, other, 1, smallestPart); remote.CodeOf(err) != remote.PreconditionFailed {
-		return Finding{Status: Absent, Found: "x-amz-copy-source-if-match is ignored", Effect: withoutPartCopy}, nil //nolint:nilerr // it is what was found
+	switch _, err := u.CopyPart(ctx, 2, other, 1, smallestPart); {
+	case err == nil:
+		return Finding{Status: Absent, Found: "x-amz-copy-source-if-match is ignored", Effect: withoutPartCopy}, nil
+	case remote.CodeOf(err) != remote.PreconditionFailed:
+		return offered(err, "", withoutPartCopy)
 	}
 	o, err := u.Complete(ctx, []remote.Part{part})
 	if err == nil {
