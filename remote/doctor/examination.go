@@ -59,6 +59,10 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	if e.check(ctx) {
+		o.Remote.RetryTime = probeTime
+		if e.client, err = remote.New(o.Remote); err != nil {
+			return err
+		}
 		e.probe(ctx)
 	}
 	if e.JSON {
@@ -71,6 +75,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	return nil
 }
+
+// probeTime is for how long a probe is tried again: the service is there by then,
+// and one that is busy is not to be taken for one that lacks something.
+const probeTime = 20 * time.Second
 
 // check goes through what a mount needs, and reports whether to go on.
 func (e *examination) check(ctx context.Context) bool {
