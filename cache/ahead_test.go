@@ -215,6 +215,7 @@ func TestUploadAheadOfACrash(t *testing.T) {
 		if err := s.Commit(t.Context()); err == nil {
 			t.Fatal("no error")
 		}
+		m.cancel() // what has died does not try again
 		repair()
 		m.server.ResetCounts()
 		m.crash()
