@@ -98,6 +98,48 @@ func (s *Stage) removeLater(path string, wasPromised bool) {
 	s.doomed[path] = seq
 }
 
+const (
+	// spentTime is how long a small data file that is not needed stays: its deletion
+	// takes longer than the making of the next one, which would wait for it.
+	spentTime = 5 * time.Millisecond
+	// spentMost is how many there may be, each of up to spentSize bytes.
+	spentMost = 64
+	spentSize = 64 << 10
+)
+
+// removeSoon is removeLater for a file of size bytes without a promise, for a caller
+// that somebody waits for.
+func (s *Stage) removeSoon(path string, size int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if size > spentSize || len(s.spent) == spentMost {
+		s.removeLocked(path)
+		return
+	}
+	if len(s.spent) == 0 {
+		time.AfterFunc(spentTime, s.removeSpent)
+	}
+	s.spent = append(s.spent, path)
+}
+
+// removeSpent deletes what removeSoon has left.
+func (s *Stage) removeSpent() {
+	s.mu.Lock()
+	spent := s.spent
+	s.spent = nil
+	s.mu.Unlock()
+	for _, path := range spent {
+		if err := s.root.Remove(path); err == nil || errors.Is(err, fs.ErrNotExist) {
+			s.journal.Forget(path)
+		} // else the next mount removes it
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, path := range spent {
+		delete(s.files, path)
+	}
+}
+
 // removeDoomed deletes what waits for a record that is safe by now.
 func (s *Stage) removeDoomed() {
 	synced := s.journal.safe()

@@ -34,6 +34,7 @@ type Stage struct {
 	files  map[string]bool             // data files of this mount; true: to be kept at its end
 	kept   map[string]error            // why records of an earlier mount were not taken up, by ID
 	doomed map[string]uint64           // data files to be removed once this record is safe
+	spent  []string                    // data files to be removed in a moment
 	used   int64                       // bytes written to data files
 	free   int64                       // bytes that the file system had to spare when it was last asked, less what was used since
 	lastID uint64
@@ -122,6 +123,7 @@ func (s *Stage) Close() error {
 	var err error
 	s.ballast.give()
 	if s.journal != nil {
+		s.removeSpent()
 		s.removeDoomedNow()
 		err = s.journal.Close()
 	}

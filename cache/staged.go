@@ -300,7 +300,11 @@ func (s *Staged) removeFilesLocked() {
 		s.c.queue.leaveLocked(s)
 	}
 	s.dropDraftsLocked()
-	s.c.stage.removeLater(s.path, s.saved > 0)
+	if s.saved > 0 {
+		s.c.stage.removeLater(s.path, true)
+	} else {
+		s.c.stage.removeSoon(s.path, s.size)
+	}
 }
 
 // dropDraftsLocked deletes what the journal does not speak of any more.

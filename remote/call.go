@@ -238,8 +238,10 @@ func (c *Client) request(ctx context.Context, k *call, src *source) (*http.Reque
 	}
 	if k.size > 0 {
 		req.ContentLength = k.size
-		req.Body = src.reader()
-		req.GetBody = func() (io.ReadCloser, error) { return src.reader(), nil }
+		if req.Body, err = src.reader(); err != nil {
+			return nil, k.wrap(err, nil)
+		}
+		req.GetBody = src.reader
 	}
 	if !k.unsigned {
 		k.signedBy = c.keys.signer(ctx)

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -30,8 +31,22 @@ type source struct {
 	err      error
 }
 
+// smallBody is up to which size, in bytes, a body leaves with its header, in one
+// write: net/http sends the header by itself before a body that it does not know to
+// be in memory.
+const smallBody = 32 << 10
+
 // reader reads the body from its start.
-func (s *source) reader() io.ReadCloser { return &sourceReader{source: s} }
+func (s *source) reader() (io.ReadCloser, error) {
+	if s.size > smallBody {
+		return &sourceReader{source: s}, nil
+	}
+	b := make([]byte, s.size)
+	if _, err := s.readAt(b, 0); err != nil {
+		return nil, &sourceError{err}
+	}
+	return io.NopCloser(bytes.NewReader(b)), nil
+}
 
 // detach waits for a read that is going on and forbids others.
 func (s *source) detach() {

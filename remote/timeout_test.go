@@ -57,14 +57,14 @@ func TestCancelWithoutAnswer(t *testing.T) {
 // stall timeout is given up.
 func TestStalledSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		content := random(1, 1000)
+		content := random(1, 100_000)
 		c, n := scripted(t, func(n int, r *http.Request) (*http.Response, error) {
 			for i := 0; ; i++ {
 				if n == 0 && i == 3 {
 					return silent(n, r)
 				}
 				time.Sleep(20 * time.Second) // slow, but moving: 200 s in all
-				if _, err := r.Body.Read(make([]byte, 100)); err == io.EOF {
+				if _, err := r.Body.Read(make([]byte, 10_000)); err == io.EOF {
 					return answer(r, 200, "", "ETag", `"`+string(md5Of(content))+`"`), nil
 				} else if err != nil {
 					return nil, err
