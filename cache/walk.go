@@ -15,12 +15,15 @@ const (
 	walkPause   = time.Second // longer, and it is another
 	walkPages   = 3           // asked for one directory at most
 	walkUseless = 2           // directories that so many pages did not end, before it is given up
+
+	pagesBeforeAhead = 1 // after so many, the next is asked for before it is wanted
 )
 
 // walk notices that directories of one parent are listed one after the other, as
 // find(1) and rm(1) do, and then answers from pages of all that is below the
-// parent: one request for many small directories. A page is only asked for when
-// a directory is wanted that is in none so far.
+// parent: one request for many small directories. The first page is asked for
+// when a directory is wanted that is in none so far, each later one while the one
+// before is used up: a walk that ends there has wasted one request.
 type walk struct {
 	mu     sync.Mutex
 	levels []walkLevel // each below the one before
@@ -109,6 +112,15 @@ type flatListing struct {
 	o     remote.ListOptions
 	open  []openDir // of which more may come, each in the one before
 	ended bool
+	pages int           // that came
+	ahead chan flatPage // brings the next one; nil: it was not asked for
+}
+
+// flatPage is a page, asked for at begun, or why there is none.
+type flatPage struct {
+	*remote.Page
+	begun time.Time
+	err   error
 }
 
 // openDir is a directory of which not all is known yet.
@@ -131,27 +143,51 @@ func (f *flatListing) isIn(key string) bool {
 	return !f.ended && len(f.open) > 0 && f.open[0].b.prefix == key
 }
 
-// next asks for a page, and returns the directories of which all is known then.
+// next takes a page in, and returns the directories of which all is known then.
 func (f *flatListing) next(ctx context.Context, c *Cache) (map[Name]*listing, error) {
-	begun := time.Now()
-	page, err := c.client.ListPage(ctx, f.o)
-	if err != nil {
-		return nil, err
+	page := f.page(ctx, c)
+	if page.err != nil {
+		return nil, page.err
 	}
 	complete := map[Name]*listing{}
 	if !page.Ordered {
 		f.ended = true
 		return complete, nil
 	}
+	f.o.Marker = page.Next
+	if f.pages++; f.pages >= pagesBeforeAhead && page.Next != "" {
+		f.ahead = make(chan flatPage, 1)
+		ahead, o := f.ahead, f.o
+		c.commits.Go(func() { ahead <- askFlat(c.ctx, c, o) })
+	}
 	for _, o := range page.Objects {
 		f.closeBefore(c, o.Path.Key, complete)
-		f.add(c, o, begun)
+		f.add(c, o, page.begun)
 	}
-	f.o.Marker = page.Next
 	if f.ended = page.Next == ""; f.ended {
 		f.closeBefore(c, "", complete)
 	}
 	return complete, nil
+}
+
+// page returns the next page.
+func (f *flatListing) page(ctx context.Context, c *Cache) flatPage {
+	if f.ahead == nil {
+		return askFlat(ctx, c, f.o)
+	}
+	select {
+	case page := <-f.ahead:
+		f.ahead = nil
+		return page
+	case <-ctx.Done():
+		return flatPage{err: context.Cause(ctx)}
+	}
+}
+
+func askFlat(ctx context.Context, c *Cache, o remote.ListOptions) flatPage {
+	begun := time.Now()
+	page, err := c.client.ListPage(ctx, o)
+	return flatPage{page, begun, err}
 }
 
 // closeBefore completes the directories that key is not in.

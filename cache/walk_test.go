@@ -41,6 +41,30 @@ func TestWalkAsksForManyDirectoriesAtOnce(t *testing.T) {
 	m.checkRequests("the walk", counts{emulator.OpListObjects: 6}) // top, two directories and what is in them, all others
 }
 
+// TestWalkThatEndsHasWastedOneRequest: the page that follows the one that it used.
+func TestWalkThatEndsHasWastedOneRequest(t *testing.T) {
+	m := mount(t, Options{})
+	for d := range 16 {
+		for f := range 210 {
+			m.put(fmt.Sprintf("top/d%02d/%d", d, f), nil)
+		}
+	}
+	m.server.ResetCounts()
+	for _, n := range []Name{"top", "top/d00", "top/d01", "top/d02"} {
+		if _, err := m.ReadDir(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.until(emulator.OpListObjects, 5) // top, two directories, and two pages of all
+	for _, n := range []Name{"top/d03", "top/d04", "top/d05", "top/d06"} {
+		if _, err := m.ReadDir(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.until(emulator.OpListObjects, 6) // d06 ends in the second, and the third was asked for
+	m.checkRequests("the walk", counts{emulator.OpListObjects: 6})
+}
+
 // TestWalkFindsWhatListingsFind, whatever the keys are.
 func TestWalkFindsWhatListingsFind(t *testing.T) {
 	seed := rand.Uint64()
