@@ -170,3 +170,16 @@ func TestListMultipartUploads(t *testing.T) {
 		t.Errorf("%d uploads not listed", len(ids))
 	}
 }
+
+// TestReadyMemoryIsUsedAgain, and what is stored in it is what was sent.
+func TestReadyMemoryIsUsedAgain(t *testing.T) {
+	s := withBucket(t, emulator.Options{ReadyMemory: 1})
+	for _, fill := range []string{"a", "b", "\x00"} {
+		body := strings.Repeat(fill, 5<<20)
+		put(t, s, "/bucket/key", body)
+		if got := must(t, s, call{method: "GET", path: "/bucket/key"}); got.body != body {
+			t.Errorf("%q: other bytes came back", fill)
+		}
+		must(t, s, call{method: "DELETE", path: "/bucket/key"})
+	}
+}

@@ -62,6 +62,21 @@ func TestContentMD5IsVerified(t *testing.T) {
 	wantCode(t, s, call{method: "GET", path: "/bucket/key"}, 404, "NoSuchKey")
 }
 
+// TestETagOfZeros, which is not computed each time.
+func TestETagOfZeros(t *testing.T) {
+	s := withBucket(t, emulator.Options{})
+	zeros := strings.Repeat("\x00", 3<<20)
+	for range 2 {
+		for _, body := range []string{zeros, zeros + "x", "x" + zeros, zeros[:2<<20], zeros[:1<<20] + "x" + zeros} {
+			r := must(t, s, call{method: "PUT", path: "/bucket/key", body: body, header: map[string]string{"Content-MD5": contentMD5(body)}})
+			if got, want := r.header.Get("ETag"), `"`+hexMD5(body)+`"`; got != want {
+				t.Errorf("%d bytes: ETag %s, want %s", len(body), got, want)
+			}
+		}
+	}
+	wantCode(t, s, call{method: "PUT", path: "/bucket/key", body: zeros, header: map[string]string{"Content-MD5": contentMD5("other")}}, 400, "BadDigest")
+}
+
 // Keys of at most 1023 bytes are NAVER's (KeyTooLong). Its table has the codes
 // of the other two, but 2 KB of metadata and 5 GiB in a PUT are assumed.
 func TestLimitsOfAnObject(t *testing.T) {

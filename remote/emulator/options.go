@@ -49,6 +49,8 @@ type Options struct {
 	Latency   time.Duration // before the first byte of every answer; default none
 	Bandwidth int64         // bytes per second of one connection in either direction; default unlimited
 
+	ReadyMemory int64 // bytes for parts whose pages are there from the start: where they come late, that takes longer than all else; default none
+
 	Record bool // keep a log of requests for Server.Log; default: counts only
 
 	Clock  func() time.Time // default time.Now; judges request dates and stamps objects

@@ -17,6 +17,8 @@ type store struct {
 	buffers sync.Pool // of *[]byte of copyBuffer bytes
 	lanes   lanes
 
+	zeroSums zeroSums
+
 	mu      sync.RWMutex // guards below, and everything in the buckets
 	closed  bool
 	buckets map[string]*bucket
@@ -53,8 +55,9 @@ func newStore(o Options) (*store, error) {
 	st := &store{buckets: map[string]*bucket{}}
 	st.buffers.New = func() any { b := make([]byte, copyBuffer); return &b }
 	if o.Dir == "" {
-		st.blobs = memory{}
-		return st, nil
+		var err error
+		st.blobs, err = newMemory(o.ReadyMemory)
+		return st, err
 	}
 	d, err := openDisk(o.Dir)
 	if err != nil {

@@ -44,7 +44,11 @@ func (b *bench) measure(ctx context.Context, w *workload, contender string) (s s
 			return s, err
 		}
 	}
-	if c.server, err = startServer(ctx, b.service); err != nil {
+	service := b.service
+	if w.stores != nil {
+		service.Ready = w.stores(b.sizes)
+	}
+	if c.server, err = startServer(ctx, service); err != nil {
 		return s, err
 	}
 	defer func() { err = errors.Join(err, c.server.stop()) }()

@@ -34,6 +34,7 @@ const (
 type service struct {
 	Latency   time.Duration `json:"latency"`
 	Bandwidth int64         `json:"bandwidth"` // bytes/s of one connection
+	Ready     int64         `json:"ready"`     // bytes of memory that is there before the workload begins
 }
 
 // addresses is what the server's process says about itself.
@@ -47,7 +48,7 @@ func serve(stdin io.Reader, stdout io.Writer) error {
 	if err := settings.Decode(&o); err != nil {
 		return err
 	}
-	s, err := emulator.New(emulator.Options{Latency: o.Latency, Bandwidth: o.Bandwidth,
+	s, err := emulator.New(emulator.Options{Latency: o.Latency, Bandwidth: o.Bandwidth, ReadyMemory: o.Ready,
 		Accounts: []emulator.Account{{ID: "bench", AccessKey: accessKey, SecretKey: secretKey}}})
 	if err != nil {
 		return err

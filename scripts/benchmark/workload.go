@@ -65,6 +65,7 @@ type workload struct {
 	title func(z sizes) string
 
 	objects func(z sizes) []object // nil: the bucket is empty
+	stores  func(z sizes) int64    // bytes, other than zeros, that the service gets to store; nil: few
 	warm    func(p place) error    // done before, through the mount; nil: nothing
 	run     func(p place) error    // what is measured
 

@@ -53,6 +53,7 @@ func writing() []*workload {
 			name:    "edit",
 			title:   func(z sizes) string { return "change 4 KiB in the middle of " + size(z.Medium) },
 			objects: func(z sizes) []object { return []object{{"medium", z.Medium}} },
+			stores:  func(z sizes) int64 { return z.Medium },
 			run: func(p place) error {
 				return p.sh(fmt.Sprintf(`dd if=/dev/zero of=medium bs=4k count=1 seek=%d conv=notrunc status=none`, p.Sizes.Medium>>13))
 			},
