@@ -165,7 +165,12 @@ func TestCancelledAttemptIsTold(t *testing.T) {
 				}
 				cancel()
 			}()
-			if err := m.call(ctx); !errors.Is(err, context.Canceled) {
+			err := m.call(ctx)
+			if err == nil && s.name == "emulator-tls" {
+				// TLS says goodbye before it closes the connection: the emulator then
+				// serves the request, and the answer may still come.
+				m.keys = nil
+			} else if !errors.Is(err, context.Canceled) {
 				t.Errorf("%s: %v", m.op, err)
 			}
 			equalSlices(t, m.op, told.take(), m.keys)
