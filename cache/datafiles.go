@@ -129,9 +129,7 @@ func (s *Stage) removeSpent() {
 	s.spent = nil
 	s.mu.Unlock()
 	for _, path := range spent {
-		if err := s.root.Remove(path); err == nil || errors.Is(err, fs.ErrNotExist) {
-			s.journal.Forget(path)
-		} // else the next mount removes it
+		s.removeFile(path)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,8 +165,11 @@ func (s *Stage) removeDoomedNow() {
 
 func (s *Stage) removeLocked(path string) {
 	delete(s.files, path)
-	err := s.root.Remove(path)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
+	s.removeFile(path)
+}
+
+func (s *Stage) removeFile(path string) {
+	if err := s.root.Remove(path); err == nil || errors.Is(err, fs.ErrNotExist) {
 		s.journal.Forget(path)
 	} // else the next mount removes it
 }

@@ -71,7 +71,7 @@ func (c *Cache) keptACL(ctx context.Context, r *aclRead) (*remote.ACL, error) {
 		}
 		c.loseACL(r.of, r.err)
 		return nil, nil
-	case mayNot(r.err):
+	case isWithheld(r.err):
 		c.loseACL(r.of, r.err)
 		return nil, nil
 	case r.err != nil:
@@ -80,8 +80,9 @@ func (c *Cache) keptACL(ctx context.Context, r *aclRead) (*remote.ACL, error) {
 	return r.acl, nil
 }
 
-// mayNot reports that the keys or the service have no ACLs to offer.
-func mayNot(err error) bool {
+// isWithheld reports that the keys may not do what was asked for, or that the service
+// does not offer it.
+func isWithheld(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported)
 }
 
@@ -222,7 +223,7 @@ func (c *Cache) giveACL(ctx context.Context, snap *snapshot, o remote.Object) er
 		s.mu.Unlock()
 		step("acl")
 		err := c.client.ApplyACL(ctx, o.Path, snap.acl)
-		if isKept && mayNot(err) {
+		if isKept && isWithheld(err) {
 			c.loseACL(o.Path, err) // the object is there, and can be no other way
 		} else if err != nil {
 			return fmt.Errorf("its ACL: %w", err)

@@ -100,7 +100,7 @@ func (c *Cache) find(ctx context.Context, n Name, isLarge bool) (Entry, error) {
 		_, err := c.shared(ctx, "page\x00"+string(dir), func(ctx context.Context) (any, error) {
 			return nil, c.listPage(ctx, dir)
 		})
-		mayEnter := c.isBucket(n) && (errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported))
+		mayEnter := c.isBucket(n) && isWithheld(err)
 		if err != nil && !mayEnter {
 			return Entry{}, err
 		}

@@ -17,7 +17,7 @@ func (e *examination) probeACLKept(ctx context.Context) (Finding, error) {
 	}
 	if err := e.client.SetCannedACL(ctx, o.Path, remote.AuthenticatedRead); err != nil {
 		if refused(err) || remote.CodeOf(err) == remote.NotImplemented {
-			return Finding{Status: Unknown, Found: "the keys may not set ACLs", Effect: "what has grants to members cannot be rewritten, but with --acl=private"}, nil
+			return Finding{Status: Unknown, Found: "the keys may not set ACLs", Effect: "what is rewritten loses its grants to members, and what has some is renamed with --acl=private only"}, nil
 		}
 		return Finding{}, err
 	}
