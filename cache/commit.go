@@ -252,12 +252,13 @@ func (c *Cache) hasDependents(key string) bool {
 }
 
 // awaitBase waits, before bytes or metadata of the bucket are used, until no
-// older request of ours can replace them.
+// older request of ours can replace them, nor what is made of them: that could
+// not be made again from what is here.
 func (c *Cache) awaitBase(ctx context.Context, snap *snapshot) error {
 	if !snap.usesBase() {
 		return nil
 	}
-	return c.sends.settled(ctx, snap.base.Path.Key)
+	return c.sends.settled(ctx, snap.base.Path.Key, c.keyOf(snap.name))
 }
 
 // claimStaged claims the key of s, once nothing else needs the object there. The
@@ -288,6 +289,7 @@ type snapshot struct {
 	changes     uint64
 	dataChanged bool
 	isLate      bool
+	mayLag      bool // see Staged
 	asItIs      bool // though it may be written to while it is read
 	isPromised  bool // the journal holds an older or the same version, safe from a loss of power
 	diverted    bool // to a new name beside its own: there is nothing to compare with
@@ -336,7 +338,7 @@ func (s *Staged) snapshot(ifOwed bool) (*snapshot, bool) {
 	s.failure, s.nextTry = nil, time.Time{}
 	s.noteLocked(StateReady, nil)
 	step("ready")
-	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: isLate, isPromised: s.promisedLocked(), movingTo: s.movingTo, sending: s.sendingLocked(),
+	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: isLate, mayLag: s.mayLag, isPromised: s.promisedLocked(), movingTo: s.movingTo, sending: s.sendingLocked(),
 		late: late, mayVanish: s.mayVanishLocked(), made: s.made, replacing: s.replacing,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
 		meta:        s.attr.Meta(s.meta), contentType: s.contentType, timesSet: s.timesSet}

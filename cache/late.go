@@ -20,7 +20,15 @@ import (
 // It returns the object if that is already ours, nothing where the bucket still
 // has what the file started from, else remote.ErrChanged.
 func (c *Cache) comeLate(ctx context.Context, snap *snapshot) (remote.Object, error) {
-	now, err := c.client.Head(ctx, c.path(c.keyOf(snap.name)))
+	p := c.path(c.keyOf(snap.name))
+	now, err := c.client.Head(ctx, p)
+	if snap.mayLag && now.ETag != "" && now.ETag == snap.sending && c.sends.doubtOf(p.Key, now.ETag).exists() {
+		// The file becomes what the object is (adoptLocked), which must stay then.
+		if err := c.sends.settled(ctx, p.Key); err != nil {
+			return remote.Object{}, err
+		}
+		now, err = c.client.Head(ctx, p)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && (snap.object.Path.Key == "" || snap.mayVanish && !snap.usesBase()):
 		return remote.Object{}, nil // a removal of ours may have been carried out meanwhile

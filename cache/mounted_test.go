@@ -26,6 +26,7 @@ type mounted struct {
 	server *emulatortest.Server
 	other  *remote.Client
 	ahead  *atomic.Int64 // by how many seconds the server's clock is ahead
+	late   time.Duration // LateTime where open is not told another
 
 	findings remote.Findings // about the server, for the next client
 }
@@ -34,7 +35,7 @@ type mounted struct {
 // the test.
 func mount(t testing.TB, o Options) *mounted {
 	t.Helper()
-	m := &mounted{t: t, ahead: new(atomic.Int64)}
+	m := &mounted{t: t, ahead: new(atomic.Int64), late: cmp.Or(o.LateTime, 100*time.Millisecond)}
 	m.server = emulatortest.Start(t, emulator.Options{Record: true, Clock: func() time.Time {
 		return time.Now().Add(time.Duration(m.ahead.Load()) * time.Second)
 	}})
@@ -65,7 +66,7 @@ func (m *mounted) client() *remote.Client {
 func (m *mounted) open(o Options) *Cache {
 	m.t.Helper()
 	o.Client, o.Bucket = m.client(), "bucket"
-	o.LateTime = cmp.Or(o.LateTime, 100*time.Millisecond)
+	o.LateTime = cmp.Or(o.LateTime, m.late)
 	c, err := Open(m.t.Context(), o)
 	if err != nil {
 		m.t.Fatal(err)
@@ -325,4 +326,17 @@ func random(seed string, n int64) []byte {
 func (m *mounted) until(op string, count int) {
 	m.t.Helper()
 	eventually(m.t, op+" came", func() bool { return m.server.Counts()[op] >= count })
+}
+
+// untilAllIsDone waits for the server to have done what it was asked for, late
+// requests too.
+func (m *mounted) untilAllIsDone() {
+	m.t.Helper()
+	eventually(m.t, "all requests are done", func() bool {
+		asked := 0
+		for _, n := range m.server.Counts() {
+			asked += n
+		}
+		return asked == len(m.server.Log())
+	})
 }

@@ -2,7 +2,9 @@ package cache
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +19,7 @@ import (
 // as after a kill -9.
 func (m *mounted) crash() {
 	m.t.Helper()
+	m.cancel() // what has died sends nothing any more
 	m.Cache = m.open(Options{StageDir: copyStage(m.t, m.stage.root)})
 }
 
@@ -24,7 +27,11 @@ func (m *mounted) crash() {
 func copyStage(t testing.TB, root *os.Root) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, filepath.Base(root.Name())), root.FS()); err != nil {
+	err := os.CopyFS(filepath.Join(dir, filepath.Base(root.Name())), root.FS())
+	if errors.Is(err, fs.ErrNotExist) {
+		return copyStage(t, root) // a data file that was done with has just been deleted
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return dir

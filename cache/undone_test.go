@@ -177,6 +177,7 @@ func TestOlderRequestThatIsCarriedOutBetweenTwoMountsIsRepaired(t *testing.T) {
 			m.create("a", second)
 			is := m.head("a").ETag
 			eventually(t, "the late request is carried out", func() bool { return m.head("a").ETag != is })
+			m.late = 100 * time.Millisecond
 			m.crash()
 			eventually(t, "the newer is there again", func() bool { return m.head("a").ETag == is })
 			m.checkObject("a", second)

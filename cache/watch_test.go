@@ -78,3 +78,49 @@ func TestWatchesAreWaitedForWhileTheyBegin(t *testing.T) {
 		<-ended
 	}
 }
+
+// TestCopyWaitsForOlderRequestsUnderItsName: there are no local bytes to repair it
+// from, and what it is a copy of is removed.
+func TestCopyWaitsForOlderRequestsUnderItsName(t *testing.T) {
+	t.Parallel()
+	m := mountBehind(t, Options{LateTime: time.Second})
+	want := random("b", 3000)
+	m.put("a", random("a", 2000))
+	m.put("b", want)
+	m.checkKind("a", File)
+	m.checkKind("b", File)
+	m.server.Faults().Add(emulator.Fault{Operation: emulator.OpCopyObject, Effect: emulator.LoseLate, After: 500 * time.Millisecond, Count: 1})
+	m.setAttr("a", func(a *Attr) { a.Mode, a.HasMode = 0o100600, true })
+	m.until(emulator.OpCopyObject, 1)
+	m.rename("b", "a")
+	m.sync()
+	m.untilAllIsDone()
+	m.checkObject("a", want)
+	m.checkFile("a", want)
+}
+
+// TestFileBecomesItsObjectOnceNothingOlderCanReplaceThat: after a crash the record
+// may lag behind what was sent, so that the local bytes are given up for the object.
+func TestFileBecomesItsObjectOnceNothingOlderCanReplaceThat(t *testing.T) {
+	t.Parallel()
+	m := mount(t, Options{LateTime: time.Second})
+	s := m.overwrite("a")
+	for _, sent := range []struct {
+		body   string
+		effect emulator.Effect
+	}{{"first", emulator.LoseLate}, {"second", emulator.Lose}} {
+		m.write(s, []byte(sent.body), 0)
+		m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: sent.effect, After: time.Second / 2, Count: 1})
+		m.server.Faults().Add(emulator.Fault{Operation: emulator.OpPutObject, Effect: emulator.Refuse, Code: "AccessDenied"})
+		if err := s.Commit(t.Context()); err == nil {
+			t.Error("committed")
+		}
+		m.server.Faults().Clear()
+	}
+	m.crash()
+	m.untilAllIsDone()
+	m.sync()
+	m.checkStageEmpty()
+	m.checkObject("a", []byte("second"))
+	m.checkFile("a", []byte("second"))
+}

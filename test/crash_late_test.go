@@ -24,6 +24,7 @@ func lateCases() map[string]lateCase {
 	write := func(size int) func(w *ledgerProgram, name string) {
 		return func(w *ledgerProgram, name string) { w.write(name, w.tagged(size)) }
 	}
+	chmod := func(w *ledgerProgram, name string) { w.chmod(name, isRegular|0o600) }
 	fetch := func(w *ledgerProgram, name string) { w.rename(name+"-source", name) }
 	unlink := (*ledgerProgram).unlink
 	again := func(w *ledgerProgram, name string) {
@@ -50,7 +51,8 @@ func lateCases() map[string]lateCase {
 		"copy-write":     {opCopy, fetch, write(1000)},
 		"copy-unlink":    {opCopy, fetch, unlink},
 		"copy-away":      {opCopy, fetch, away},
-		"chmod-write":    {opCopy, func(w *ledgerProgram, name string) { w.chmod(name, isRegular|0o600) }, write(1000)},
+		"chmod-write":    {opCopy, chmod, write(1000)},
+		"chmod-fetch":    {opCopy, chmod, fetch},
 		"delete-write":   {opDelete, unlink, write(1000)},
 		"delete-fetch":   {opDelete, unlink, fetch},
 	}
