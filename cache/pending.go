@@ -11,7 +11,7 @@ import (
 )
 
 // Pending is one change that the bucket lacks: a file, the removal of an
-// object, or what was kept because it cannot be uploaded.
+// object, the ACL of a copy, or what was kept because it cannot be uploaded.
 type Pending struct {
 	ID      string    `json:"id"`
 	Key     string    `json:"key"` // of the object that it becomes, changes or removes
@@ -129,6 +129,8 @@ func (c *Cache) Retry(ctx context.Context, ids ...string) error {
 		switch {
 		case r.State == StateRemoved:
 			return c.retryRemoval(ctx, r)
+		case r.isGrants():
+			return c.grantLeft(ctx, r)
 		case s == nil:
 			return c.retryKept(ctx, r)
 		case !s.owes():
@@ -210,6 +212,8 @@ func (c *Cache) Discard(_ context.Context, ids ...string) error {
 			}
 			c.dropRemoval(c.path(string(r.Key)))
 			c.dirs.Unpin(shownName(n))
+		case r.isGrants():
+			c.dropRecords(r.ID)
 		case s != nil:
 			if !s.giveUp() {
 				return ErrBusy
@@ -245,8 +249,8 @@ func (s *Staged) giveUp() bool {
 func (c *Cache) Export(ctx context.Context, id string, w io.Writer) error {
 	return c.forEach([]string{id}, func(r Record, s *Staged) error {
 		switch {
-		case r.State == StateRemoved:
-			return fs.ErrNotExist
+		case r.State == StateRemoved, r.isGrants():
+			return fs.ErrNotExist // there is no file
 		case s != nil && s.Retain():
 			defer s.Release()
 			return s.writeTo(ctx, w)

@@ -31,6 +31,7 @@ func (c *Cache) recover(uploadOpen bool) {
 		switch {
 		case r.State == StateRemoved:
 			removed[string(r.Key)] = r.Object.object(c.bucket).ETag
+		case r.isGrants():
 		case c.isWanted(r) == nil && wanted[string(r.Key)] == "":
 			wanted[string(r.Key)] = r.ID
 		}
@@ -44,6 +45,8 @@ func (c *Cache) recover(uploadOpen bool) {
 		case r.State == StateRemoved && newest != "" && !c.idle:
 			c.recallRemoval(r)
 			c.dropRecords(r.ID) // the name has a new file, whose upload replaces the object
+		case r.isGrants():
+			c.takeUpGrants(r)
 		case newest != "" && newest != r.ID && c.isWanted(r) == nil:
 			c.keep(r, errNewer)
 		default:

@@ -174,12 +174,18 @@ func (c *Cache) copyObject(ctx context.Context, old remote.Object, to, saved rem
 	if etag.Multipart() {
 		etag = "" // the copy gets another one
 	}
+	if hasGrants(acl) {
+		if err := c.noteGrants(to.Key, old, acl); err != nil {
+			return remote.Object{}, err
+		}
+	}
 	defer c.sends.begin(to.Key, etag)()
 	c.keepOrder(to.Key)
 	step("copy")
 	copied, err := c.client.Copy(ctx, to, old.Path, o)
 	step("copy-done")
 	if err != nil {
+		c.endGrants(to.Key, nil)
 		return remote.Object{}, err
 	}
 	copied.Path, copied.Size, copied.Meta, copied.ContentType, copied.HasMeta = to, old.Size, old.Meta, contentType, old.HasMeta
@@ -188,6 +194,7 @@ func (c *Cache) copyObject(ctx context.Context, old remote.Object, to, saved rem
 		if err := c.client.ApplyACL(ctx, to, acl); err != nil {
 			return remote.Object{}, &ungranted{acl: acl, err: err}
 		}
+		c.endGrants(to.Key, nil)
 	}
 	if copied.HasMeta {
 		c.known.Learn(copied, true)

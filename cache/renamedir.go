@@ -228,7 +228,11 @@ func (c *Cache) undoCopies(ctx context.Context, objects []remote.Object, from, t
 		}
 		keys = append(keys, to+strings.TrimPrefix(o.Path.Key, from))
 	}
-	return c.deleteAll(context.WithoutCancel(ctx), keys)
+	err := c.deleteAll(context.WithoutCancel(ctx), keys)
+	for _, key := range keys {
+		c.endGrants(key, err)
+	}
+	return err
 }
 
 // deleteAll deletes keys in batches.

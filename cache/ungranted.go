@@ -28,7 +28,9 @@ func (c *Cache) undoCopy(ctx context.Context, to Name, u *ungranted) error {
 		u.stays = true
 		return u
 	default:
-		return errors.Join(u, c.delete(ctx, c.path(c.keyOf(to))))
+		err := c.delete(ctx, c.path(c.keyOf(to)))
+		c.endGrants(c.keyOf(to), err)
+		return errors.Join(u, err)
 	}
 }
 
@@ -36,12 +38,11 @@ func (c *Cache) undoCopy(ctx context.Context, to Name, u *ungranted) error {
 // grants as soon as that can be: a failed upload, of nothing but its ACL.
 func (c *Cache) oweGrants(ctx context.Context, to Name, u *ungranted) {
 	s, err := c.stageForMeta(context.WithoutCancel(ctx), to)
-	if err != nil {
-		c.log.Error("a file that was renamed over another one is private; set its ACL again", "path", string(to), "acl", u.acl.Text(), "err", err)
-		return
+	if err == nil {
+		defer s.Release()
+		s.owe(u.acl, u)
 	}
-	defer s.Release()
-	s.owe(u.acl, u)
+	c.endGrants(c.keyOf(to), err)
 }
 
 // owe has the file's next upload set an ACL, which has failed just now.

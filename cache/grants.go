@@ -1,0 +1,146 @@
+package cache
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"ncloudfs/remote"
+)
+
+// grantsPrefix begins the ID of a record that is about no file, but about a copy
+// which is to get grants; no data file is called so.
+const grantsPrefix = "grants "
+
+func grantsID(key string) string {
+	return grantsPrefix + base64.RawURLEncoding.EncodeToString([]byte(key))
+}
+
+func (r Record) isGrants() bool { return strings.HasPrefix(r.ID, grantsPrefix) }
+
+// noteGrants records, before old is copied to key, the grants that the copy is to
+// get, which no header carries: after a crash in between the next mount sets them.
+// endGrants ends the record.
+func (c *Cache) noteGrants(key string, old remote.Object, acl *remote.ACL) error {
+	seq, err := c.stage.journal.Append(Record{ID: grantsID(key), State: StateACLPending, At: time.Now(),
+		Key: []byte(key), Object: recordObject(old), ACL: acl})
+	if err == nil {
+		err = c.stage.journal.Sync(seq)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStage, err)
+	}
+	return nil
+}
+
+// endGrants ends what noteGrants has recorded of key, if it has, unless a
+// failure has left the copy without its grants: then they are set behind.
+func (c *Cache) endGrants(key string, failure error) {
+	r, ok := c.stage.journal.Find(grantsID(key))
+	switch {
+	case !ok:
+	case failure == nil:
+		c.dropRecords(r.ID)
+	default:
+		c.grantBehind(r)
+	}
+}
+
+// takeUpGrants takes up a rename that a crash cut short. Its copy may still be
+// made.
+func (c *Cache) takeUpGrants(r Record) {
+	if c.idle {
+		return
+	}
+	copied := r.Object.ETag
+	if copied.Multipart() {
+		copied = "" // the copy gets another one
+	}
+	c.sends.recall(c.path(string(r.Key)), copied)
+	c.grantBehind(r)
+}
+
+// grantBehind sets the grants of a copy, again and again until it has them.
+func (c *Cache) grantBehind(r Record) {
+	c.retries.Go(func() {
+		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+			err := c.safely("the ACL of a copy", func() error { return c.grantLeft(c.ctx, r) })
+			if err == nil || c.ctx.Err() != nil {
+				return // in the latter case the journal tells the next mount
+			}
+			c.log.Error("a copy that a rename has made is private still; it will be tried again",
+				"path", c.path(string(r.Key)).String(), "err", err, "again_in", wait.String())
+			r.Error = err.Error()
+			c.appendLogged(c.nameOf(r.Key), r)
+			select {
+			case <-time.After(wait):
+			case <-c.ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// grantAll sets the grants of all copies that lack them.
+func (c *Cache) grantAll(ctx context.Context) error {
+	var errs []error
+	for _, r := range c.stage.journal.Live() {
+		if r.isGrants() {
+			errs = append(errs, c.grantLeft(ctx, r))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// grantLeft sets the grants that r is about, if what its key has is the copy.
+func (c *Cache) grantLeft(ctx context.Context, r Record) error {
+	for p := c.path(string(r.Key)); ; {
+		err := c.grantNow(ctx, p, r)
+		mayCome := errors.Is(err, fs.ErrNotExist) && time.Until(c.sends.latest([]string{p.Key})) > 0
+		if mayCome {
+			if err = c.sends.settled(ctx, p.Key); err == nil {
+				continue
+			}
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			c.dropRecords(r.ID)
+		case err != nil:
+			return fmt.Errorf("the ACL of the renamed %s: %w", p, err)
+		}
+		return nil
+	}
+}
+
+// grantNow is grantLeft at this moment; fs.ErrNotExist without an object.
+func (c *Cache) grantNow(ctx context.Context, p remote.Path, r Record) error {
+	release, err := c.gates.claim(ctx, c.gateOf(c.nameOf(r.Key)))
+	if err != nil {
+		return err
+	}
+	defer release()
+	if _, ok := c.stage.journal.Find(r.ID); !ok {
+		return nil // a rename of this mount has ended, or it was discarded
+	}
+	now, err := c.client.Head(ctx, p)
+	if err == nil && r.isCopy(now) {
+		step("acl")
+		err = c.client.ApplyACL(ctx, p, r.ACL)
+	}
+	if isWithheld(err) {
+		c.loseACL(p, err)
+	} else if err != nil {
+		return err
+	}
+	c.dropRecords(r.ID)
+	return nil
+}
+
+// isCopy reports whether now can be the copy that r is about.
+func (r Record) isCopy(now remote.Object) bool {
+	return now.ETag == r.Object.ETag || r.Object.ETag.Multipart() && now.Size == r.Object.Size
+}
