@@ -68,6 +68,7 @@ func (p *program) run(ctx context.Context, args []string) error {
 			return p.mount(ctx, m, "")
 		},
 		Umount:     control.Umount,
+		Status:     control.ShowStatus,
 		Sync:       control.Sync,
 		Pending:    control.Pending,
 		Demo:       p.demo,

@@ -26,6 +26,7 @@ type App struct {
 
 	Mount   func(context.Context, *Mount) error
 	Umount  func(context.Context, control.UmountOptions) error
+	Status  func(context.Context, control.StatusOptions) error
 	Sync    func(context.Context, control.SyncOptions) error
 	Pending func(context.Context, control.PendingOptions) error
 	Demo    func(context.Context, *Demo) error

@@ -16,6 +16,7 @@ import (
 type typed struct {
 	mount  *Mount
 	umount *control.UmountOptions
+	status *control.StatusOptions
 	sync   *control.SyncOptions
 	pend   *control.PendingOptions
 	demo   *Demo
@@ -41,6 +42,7 @@ func run(t *testing.T, env map[string]string, args ...string) (typed, error) {
 		},
 		Mount:   func(_ context.Context, m *Mount) error { got.mount = m; return nil },
 		Umount:  func(_ context.Context, u control.UmountOptions) error { got.umount = &u; return nil },
+		Status:  func(_ context.Context, s control.StatusOptions) error { got.status = &s; return nil },
 		Sync:    func(_ context.Context, s control.SyncOptions) error { got.sync = &s; return nil },
 		Pending: func(_ context.Context, p control.PendingOptions) error { got.pend = &p; return nil },
 		Demo:    func(_ context.Context, d *Demo) error { got.demo = d; return nil },
@@ -155,6 +157,10 @@ func TestEveryCommandGetsItsArguments(t *testing.T) {
 	got, err = run(t, nil, "ncloudfs", "sync", "/mnt/x")
 	if err != nil || got.sync.Mountpoint != "/mnt/x" {
 		t.Errorf("sync: %+v, %v", got.sync, err)
+	}
+	got, err = run(t, nil, "ncloudfs", "status", "/mnt/x", "--json")
+	if err != nil || got.status.Mountpoint != "/mnt/x" || !got.status.JSON {
+		t.Errorf("status: %+v, %v", got.status, err)
 	}
 	got, err = run(t, nil, "ncloudfs", "demo", "/mnt/x", "--dir", "/srv/demo")
 	if err != nil || got.demo.Dir != "/srv/demo" || !got.demo.Mount.Foreground || got.demo.Mount.Mountpoint != "/mnt/x" {

@@ -49,6 +49,11 @@ ncloudfs mount --endpoint http://127.0.0.1:9000 --region us-east-1 test /mnt/tes
 			options: umountOptions(), run: func(ctx context.Context, p *parsed) error {
 				return a.Umount(ctx, control.UmountOptions{Mountpoint: p.args[0], DrainTime: p.drainTime, Out: a.Stderr})
 			}},
+		{name: "status", args: []string{"MOUNTPOINT"},
+			usage:   "show what a mount does, and what is not in the bucket yet",
+			options: statusOptions(), run: func(ctx context.Context, p *parsed) error {
+				return a.Status(ctx, control.StatusOptions{Mountpoint: p.args[0], JSON: p.json, Out: a.Stdout})
+			}},
 		{name: "sync", args: []string{"MOUNTPOINT"},
 			usage: "wait until everything that was closed is in the bucket",
 			about: "Waits for what was closed before. Exit code 1 when something cannot be uploaded.\n",

@@ -118,6 +118,8 @@ func jsonOption() *option {
 	return &option{name: "json", group: groupRun, usage: "print JSON", set: switchTo(func(s *settings) *bool { return &s.json })}
 }
 
+func statusOptions() options { return options{jsonOption()} }
+
 func umountOptions() options {
 	drain := *writeOptions().find("drain-time")
 	drain.def, drain.auto, drain.usage = "", "the mount's", "how long to wait for uploads; the next mount goes on"

@@ -134,6 +134,9 @@ func TestACLsThatCannotBeRead(t *testing.T) {
 		if n := strings.Count(m.log.String(), "an ACL cannot be read"); n != 1 {
 			t.Errorf("%s: %d lines in the log", code, n)
 		}
+		if said := m.ncloudfs(t, 0, "status", m.path); !strings.Contains(said, "ACLs lost") {
+			t.Errorf("%s: %s", code, said)
+		}
 	}
 }
 

@@ -15,28 +15,6 @@ import (
 	"ncloudfs/fs"
 )
 
-// Status says which mount answers and how it is.
-type Status struct {
-	Version    string        `json:"version"`
-	PID        int           `json:"pid"`
-	Source     string        `json:"source"` // as mountinfo shows it
-	Origin     cache.Source  `json:"origin"`
-	Mountpoint string        `json:"mountpoint"` // empty: a directory without a mount
-	StageDir   string        `json:"stageDir"`
-	DrainTime  Duration      `json:"drainTime"` // how long its end waits for uploads
-	State      string        `json:"state"`
-	Backlog    cache.Backlog `json:"backlog"`
-	Memory     cache.Usage   `json:"memory"`
-	Nodes      int           `json:"nodes"`    // that the kernel knows
-	ACLsLost   int64         `json:"aclsLost"` // objects that got the default ACL because theirs could not be read
-}
-
-// The states of a mount.
-const (
-	StateMounted  = "mounted"
-	StateDraining = "draining" // unmounted; what is left is on its way to the bucket
-)
-
 // Options says what a Server serves.
 type Options struct {
 	Cache  *cache.Cache // must be set
