@@ -20,9 +20,11 @@ func (c *Cache) isBucket(n Name) bool {
 	return c.bucket == remote.Account && n != "" && !isMarker(n) && !strings.Contains(string(n), "/")
 }
 
-// hasNoMarker reports whether n is the root of a bucket or of the account, which
-// no object can stand for.
-func (c *Cache) hasNoMarker(n Name) bool { return c.path(c.dirKeyOf(n)).Resolve().Key == "" }
+// hasNoMarker reports whether n is the root of a bucket or of the account, or only
+// the beginning of names, for which no object can stand.
+func (c *Cache) hasNoMarker(n Name) bool {
+	return n.isPiece() || c.path(c.dirKeyOf(n)).Resolve().Key == ""
+}
 
 // checkRename refuses what would leave a bucket.
 func (c *Cache) checkRename(from, to Name) error {

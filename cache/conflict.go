@@ -111,6 +111,7 @@ func (c *Cache) conflictName(n Name) Name {
 	}, host)
 	end := ".conflict-" + host + "-" + time.Now().UTC().Format("20060102T150405.000Z")
 	dir, base := n.Split()
+	base = strings.TrimSuffix(base, escapeBeside) // nothing is beside the copy
 	room := min(MaxBase, remote.MaxKeyLength-len(c.dirKeyOf(dir))) - len(end) - 1
 	for len(base) > room && base != "" {
 		_, size := utf8.DecodeLastRuneInString(base)

@@ -16,12 +16,20 @@ func (c *Cache) CheckName(n Name) error {
 	switch {
 	case c.isBucket(n):
 		return fmt.Errorf("create %q: %w", n, ErrNoFileHere)
-	case !utf8.ValidString(string(n)):
+	case !utf8.ValidString(string(n)), !n.isName():
 		return fmt.Errorf("create %q: %w", n, ErrBadName)
 	case len(c.path(c.dirKeyOf(n)).Resolve().Key) > remote.MaxKeyLength:
 		return fmt.Errorf("create %q: %w", n, ErrNameTooLong)
 	}
 	return nil
+}
+
+// checkFile is CheckName for a file that is to be written.
+func (c *Cache) checkFile(n Name) error {
+	if isTrailing(n) {
+		return fmt.Errorf("write %q: %w", n, ErrMarkerFile)
+	}
+	return c.CheckName(n)
 }
 
 // Mkdir stores the marker of a new directory: one PUT, in write-back mode behind.
@@ -32,6 +40,10 @@ func (c *Cache) Mkdir(ctx context.Context, n Name, a Attr) error {
 	}
 	if err := c.CheckName(n); err != nil {
 		return err
+	}
+	if n.isPiece() {
+		c.dirs.Created(n) // it is there with its first file
+		return nil
 	}
 	if c.writeBack {
 		return c.storeBehind(ctx, n, n.marker(), nil, a)
@@ -86,7 +98,7 @@ func (c *Cache) putMarker(ctx context.Context, n Name, meta remote.Meta, acl *re
 // Store makes a whole small file at once, as symbolic links and special files
 // need it: one PUT.
 func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
-	if err := c.CheckName(n); err != nil {
+	if err := c.checkFile(n); err != nil {
 		return err
 	}
 	if c.writeBack {

@@ -87,7 +87,7 @@ func (d *directories) entry(n Name, item listed, l *listing) Entry {
 	if item.isDir {
 		return Entry{Kind: Dir, Expires: l.expires}
 	}
-	p := remote.Path{Bucket: d.bucket, Key: d.prefix + string(n)}
+	p := remote.Path{Bucket: d.bucket, Key: d.prefix + unescapeName(n)}
 	return Entry{Kind: File, Object: item.object(p), Expires: l.expires}
 }
 
@@ -275,6 +275,20 @@ func (d *directories) Forgotten() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.gone.count
+}
+
+// Escaped returns how many names in the listings that are remembered are not the
+// keys' own.
+func (d *directories) Escaped() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	count := 0
+	for _, dir := range d.known.Values() {
+		if dir.listing != nil {
+			count += dir.listing.escaped
+		}
+	}
+	return count
 }
 
 // Bytes returns what is remembered takes, about.

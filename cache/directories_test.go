@@ -17,7 +17,7 @@ func newTestDirectories() *directories { return newDirectories("bucket", "", tes
 
 // listingNow is a listing of d that begins and is learned now.
 func listingNow(names ...string) *listing {
-	b := newListingBuilder("d/", time.Now(), testTTL)
+	b := newListingBuilder("d", "d/", time.Now(), testTTL)
 	b.add(page(true, names...))
 	return b.finish()
 }
@@ -81,7 +81,7 @@ func TestListingAnswersForEveryNameUntilItExpires(t *testing.T) {
 
 func TestUnorderedListingSaysNothingOfOtherNames(t *testing.T) {
 	d := newTestDirectories()
-	b := newListingBuilder("d/", time.Now(), testTTL)
+	b := newListingBuilder("d", "d/", time.Now(), testTTL)
 	b.add(page(false, "b", "a"))
 	d.Learn("d", b.finish())
 	checkLookup(t, d, "a", "file")

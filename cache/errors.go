@@ -22,6 +22,8 @@ var (
 	ErrKeepBuckets = errors.New("mounted with --no-bucket-changes")
 	ErrOtherBucket = errors.New("another bucket")
 	ErrBusy        = errors.New("open in a program")
+	ErrMarkerFile  = errors.New("its key ends in a slash: it can be read, removed and renamed, but not written to")
+	ErrPartOfNames = errors.New("it only stands for the beginning of long names")
 
 	// ErrCopyLimit: the service copies objects of at most 5 GiB, so that a
 	// larger one can only be renamed by reading and writing it.

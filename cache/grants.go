@@ -75,7 +75,7 @@ func (c *Cache) grantBehind(r Record) {
 			c.log.Error("a copy that a rename has made is private still; it will be tried again",
 				"path", c.path(string(r.Key)).String(), "err", err, "again_in", wait.String())
 			r.Error = err.Error()
-			c.appendLogged(c.nameOf(r.Key), r)
+			c.appendLogged(c.nameOf(string(r.Key)), r)
 			select {
 			case <-time.After(wait):
 			case <-c.ctx.Done():
@@ -87,6 +87,9 @@ func (c *Cache) grantBehind(r Record) {
 
 // grantAll sets the grants of all copies that lack them.
 func (c *Cache) grantAll(ctx context.Context) error {
+	if c.stage == nil {
+		return nil
+	}
 	var errs []error
 	for _, r := range c.stage.journal.Live() {
 		if r.isGrants() {
@@ -118,7 +121,7 @@ func (c *Cache) grantLeft(ctx context.Context, r Record) error {
 
 // grantNow is grantLeft at this moment; fs.ErrNotExist without an object.
 func (c *Cache) grantNow(ctx context.Context, p remote.Path, r Record) error {
-	release, err := c.gates.claim(ctx, c.gateOf(c.nameOf(r.Key)))
+	release, err := c.gates.claim(ctx, c.gateOf(c.nameOf(string(r.Key))))
 	if err != nil {
 		return err
 	}

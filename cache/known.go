@@ -27,6 +27,7 @@ type known struct {
 
 type knownObject struct {
 	etag        remote.ETag
+	size        int64
 	modified    time.Time
 	approximate bool // modified is a Date header, not LastModified
 	meta        remote.Meta
@@ -41,7 +42,7 @@ func newKnown() *known {
 // Learn remembers o, which carries metadata. written tells that o is the
 // answer to a PUT or Copy of ours, whose ModTime is approximate.
 func (k *known) Learn(o remote.Object, written bool) {
-	k.objects.Add(o.Path.Key, knownObject{o.ETag, o.ModTime, written, o.Meta, o.ContentType})
+	k.objects.Add(o.Path.Key, knownObject{o.ETag, o.Size, o.ModTime, written, o.Meta, o.ContentType})
 }
 
 // Forget drops what is remembered of key.
@@ -81,7 +82,7 @@ func (k *known) Marker(p remote.Path) (remote.Object, bool) {
 	if !ok {
 		return remote.Object{Path: p}, false
 	}
-	return remote.Object{Path: p, ETag: have.etag, ModTime: have.modified,
+	return remote.Object{Path: p, ETag: have.etag, Size: have.size, ModTime: have.modified,
 		Meta: have.meta, ContentType: have.contentType, HasMeta: true}, true
 }
 

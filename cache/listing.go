@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"ncloudfs/remote"
 )
@@ -26,6 +25,7 @@ type listing struct {
 	ordered bool           // pages came in order, so that what is missing is absent
 	marker  *remote.Object // the directory's own marker
 	entries []listed       // by base, ascending
+	escaped int            // entries that are no names themselves
 	hidden  int            // keys that no path can show
 	cost    int64          // bytes of memory, about
 }
@@ -67,11 +67,20 @@ func (e listed) object(p remote.Path) remote.Object {
 // listingBuilder collects the pages of one directory.
 type listingBuilder struct {
 	prefix  string
+	begun   string   // of the names in a directory of long ones: all that the directories show
+	pieces  []string // how they do
 	listing listing
 }
 
-func newListingBuilder(prefix string, now time.Time, ttl time.Duration) *listingBuilder {
-	return &listingBuilder{prefix, listing{begun: now, expires: now.Add(ttl), ordered: true}}
+func newListingBuilder(n Name, prefix string, now time.Time, ttl time.Duration) *listingBuilder {
+	b := &listingBuilder{prefix: prefix, listing: listing{begun: now, expires: now.Add(ttl), ordered: true}}
+	for n.isPiece() {
+		var base string
+		n, base = n.Split()
+		raw, _ := unescape(base)
+		b.begun, b.pieces = raw+b.begun, append([]string{base}, b.pieces...)
+	}
+	return b
 }
 
 func (b *listingBuilder) add(p *remote.Page) {
@@ -87,43 +96,65 @@ func (b *listingBuilder) add(p *remote.Page) {
 
 func (b *listingBuilder) addObject(o remote.Object) {
 	base := strings.TrimPrefix(o.Path.Key, b.prefix)
-	switch {
-	case base == "" && b.prefix != "":
+	if base == "" && b.prefix != "" && b.pieces == nil {
 		b.listing.marker = &o
-	case !showable(base):
-		b.listing.hidden++
-	default:
-		b.listing.entries = append(b.listing.entries, listed{strings.Clone(base), o.ETag, o.Size, o.ModTime.UnixMilli(), false}) // not the whole key
+		if o.Size == 0 {
+			return
+		}
 	}
+	b.addEntry(base, listed{"", o.ETag, o.Size, o.ModTime.UnixMilli(), false})
 }
 
-func (b *listingBuilder) addDir(base string) {
-	if !showable(base) {
-		b.listing.hidden++
+func (b *listingBuilder) addDir(base string) { b.addEntry(base, listed{isDir: true}) }
+
+// addEntry adds what the component base of keys is shown as, if that is in this
+// directory.
+func (b *listingBuilder) addEntry(base string, e listed) {
+	shown := escape(b.begun + base)
+	depth := len(b.pieces)
+	if len(shown) <= depth || !slices.Equal(shown[:depth], b.pieces) {
 		return
 	}
-	b.listing.entries = append(b.listing.entries, listed{base: strings.Clone(base), isDir: true})
+	if e.base = strings.Clone(shown[depth]); len(shown) > depth+1 { // not the whole key
+		e = listed{base: e.base, isDir: true}
+	}
+	b.listing.entries = append(b.listing.entries, e)
 }
 
-// finish sorts and removes what a path can show only once: where an object
-// "a" lies beside "a/b", the directory has the name.
+// finish sorts, and gives a name to an object "a" beside "a/b": the directory has
+// theirs.
 func (b *listingBuilder) finish() *listing {
 	l := b.listing
-	slices.SortFunc(l.entries, func(x, y listed) int {
-		if d := cmp.Compare(x.base, y.base); d != 0 {
-			return d
-		}
-		return directoriesFirst(x, y)
-	})
+	compare := func(x, y listed) int { return cmp.Or(cmp.Compare(x.base, y.base), directoriesFirst(x, y)) }
+	slices.SortFunc(l.entries, compare)
+	var beside []listed
 	kept := slices.CompactFunc(l.entries, func(x, y listed) bool {
 		if x.base == y.base && x.isDir != y.isDir {
-			l.hidden++
+			e := x
+			if x.isDir {
+				e = y
+			}
+			e.base += escapeBeside
+			beside = append(beside, e)
 		}
 		return x.base == y.base
 	})
+	for _, e := range slices.CompactFunc(beside, func(x, y listed) bool { return x.base == y.base }) {
+		if len(e.base) > MaxBase {
+			l.hidden++
+			continue
+		}
+		kept = append(kept, e)
+	}
 	l.entries = slices.Clone(kept)
+	if len(beside) > 0 {
+		slices.SortFunc(l.entries, compare)
+	}
 	for _, e := range l.entries {
 		l.cost += e.cost()
+		if raw, _ := unescape(e.base); raw != e.base {
+			l.escaped++
+		}
 	}
 	return &l
 }
@@ -139,12 +170,6 @@ func directoriesFirst(x, y listed) int {
 	}
 }
 
-// showable reports whether a file name of Linux can be base.
-func showable(base string) bool {
-	return base != "" && base != "." && base != ".." && len(base) <= MaxBase &&
-		utf8.ValidString(base) && strings.IndexByte(base, 0) < 0
-}
-
 var errMorePages = errors.New("there are more pages")
 
 // list asks for directory n. With pages > 0 it gives up after that many and
@@ -154,7 +179,7 @@ func (c *Cache) list(ctx context.Context, n Name, pages int) (*listing, error) {
 		return l, err
 	}
 	o := remote.ListOptions{Bucket: c.bucket, Prefix: c.dirKeyOf(n), Delimiter: "/"}
-	b := newListingBuilder(o.Prefix, time.Now(), c.ttl)
+	b := newListingBuilder(n, o.Prefix, time.Now(), c.ttl)
 	count := 0
 	err := c.client.ListEach(ctx, o, func(page *remote.Page) error {
 		b.add(page)
@@ -175,7 +200,7 @@ func (c *Cache) list(ctx context.Context, n Name, pages int) (*listing, error) {
 func (c *Cache) finishListing(n Name, b *listingBuilder) *listing {
 	l := b.finish()
 	if l.hidden > 0 {
-		c.log.Warn("some keys cannot be shown as file names", "directory", string(n), "keys", l.hidden)
+		c.log.Warn("objects beside directories of the same name cannot be shown: with the escape for that, their names are too long", "directory", string(n), "keys", l.hidden)
 	}
 	return l
 }

@@ -23,7 +23,7 @@ func page(ordered bool, names ...string) *remote.Page {
 }
 
 func listingOf(pages ...*remote.Page) *listing {
-	b := newListingBuilder("d/", time.Now(), time.Minute)
+	b := newListingBuilder("d", "d/", time.Now(), time.Minute)
 	for _, p := range pages {
 		b.add(p)
 	}
@@ -50,9 +50,11 @@ func TestListingShowsEachNameOnce(t *testing.T) {
 	}{
 		{"sorted over pages", []*remote.Page{page(true, "b", "c"), page(true, "a", "d/")}, []string{"a", "b", "c", "d/"}, 0},
 		{"twice over page borders", []*remote.Page{page(true, "a", "b", "d/"), page(true, "b", "d/", "e")}, []string{"a", "b", "d/", "e"}, 0},
-		{"object beside a prefix", []*remote.Page{page(true, "a", "a/")}, []string{"a/"}, 1},
-		{"prefix before the object", []*remote.Page{page(true, "a/"), page(true, "a")}, []string{"a/"}, 1},
-		{"unshowable", []*remote.Page{page(true, "/", "./", "../", ".", "..", "nul\x00", "bad\xff", strings.Repeat("n", MaxBase+1), "ok")}, []string{"ok"}, 8},
+		{"object beside a prefix", []*remote.Page{page(true, "a", "a/")}, []string{"a/", "a%{file}"}, 0},
+		{"prefix before the object", []*remote.Page{page(true, "a/"), page(true, "a")}, []string{"a/", "a%{file}"}, 0},
+		{"object beside a prefix of a long name", []*remote.Page{page(true, "a", strings.Repeat("n", 250), strings.Repeat("n", 250)+"/")}, []string{"a", strings.Repeat("n", 250) + "/"}, 1},
+		{"no names", []*remote.Page{page(true, "/", "./", "../", ".", "..", "nul\x00", "bad\xff", "%{}", "%{}/", strings.Repeat("n", MaxBase+1), strings.Repeat("n", MaxBase+2), "ok")},
+			[]string{"%{..}/", "%{..}%{file}", "%{.}/", "%{.}%{file}", "%{25}{}/", "%{25}{}%{file}", "%{}/", "bad%{ff}", strings.Repeat("n", 251) + "%{+}/", "nul%{00}", "ok"}, 0},
 		{"as long as a name can be", []*remote.Page{page(true, strings.Repeat("n", MaxBase), "한글", "...")},
 			[]string{"...", strings.Repeat("n", MaxBase), "한글"}, 0},
 		{"nothing", []*remote.Page{page(true)}, nil, 0},

@@ -56,15 +56,21 @@ func (n Name) Rebase(from, to Name) Name {
 }
 
 // keyOf returns the key of a file's object.
-func (c *Cache) keyOf(n Name) string { return c.prefix + string(n) }
+func (c *Cache) keyOf(n Name) string { return c.prefix + unescapeName(n) }
+
+// nameOf is the inverse of keyOf; a key that ends in "/" is a directory's marker.
+func (c *Cache) nameOf(key string) Name { return escapeKey(strings.TrimPrefix(key, c.prefix)) }
 
 // dirKeyOf returns the key of a directory's marker, which is also the prefix
 // of all that is in it.
 func (c *Cache) dirKeyOf(n Name) string {
-	if n == "" {
+	switch {
+	case n == "":
 		return c.prefix
+	case strings.HasSuffix(string(n), escapeMore):
+		return c.keyOf(n)
 	}
-	return c.prefix + string(n) + "/"
+	return c.keyOf(n) + "/"
 }
 
 // markerOf is dirKeyOf as a key of its own: claimed, it does not stand for all

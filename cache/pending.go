@@ -14,7 +14,8 @@ import (
 // object, the ACL of a copy, or what was kept because it cannot be uploaded.
 type Pending struct {
 	ID      string    `json:"id"`
-	Key     string    `json:"key"` // of the object that it becomes, changes or removes
+	Key     string    `json:"key"`  // of the object that it becomes, changes or removes
+	Name    Name      `json:"name"` // of that in the mount
 	State   State     `json:"state"`
 	Size    int64     `json:"size"`             // of the whole file, in bytes
 	Sent    int64     `json:"sent"`             // bytes of it that the service has
@@ -42,7 +43,7 @@ func (c *Cache) Pending() []Pending {
 	staged := c.stagedByID()
 	var all []Pending
 	for _, r := range c.stage.journal.Live() {
-		p := Pending{ID: r.ID, Key: string(r.Key), State: r.State, Size: r.Size, Since: r.At, Error: r.Error,
+		p := Pending{ID: r.ID, Key: string(r.Key), Name: c.nameOf(string(r.Key)), State: r.State, Size: r.Size, Since: r.At, Error: r.Error,
 			IsKept: r.State == StateOpen || r.State == StateConflict}
 		if r.State == StateConflict || r.State != StateRemoved && !r.isInline() {
 			p.File = c.stage.root.Name() + "/" + r.ID
@@ -173,7 +174,7 @@ func (c *Cache) retryKept(ctx context.Context, r Record) error {
 	if err := c.takeUp(r); err != nil {
 		return err
 	}
-	s := c.stage.Of(c.nameOf(r.Key))
+	s := c.stage.Of(c.nameOf(string(r.Key)))
 	if s == nil {
 		return nil // done already
 	}
@@ -204,7 +205,7 @@ func (s *Staged) noteRetry(r Record) error {
 // and the mount shows what the bucket has. ErrBusy while a handle is open.
 func (c *Cache) Discard(_ context.Context, ids ...string) error {
 	return c.forEach(ids, func(r Record, s *Staged) error {
-		n := c.nameOf(r.Key)
+		n := c.nameOf(string(r.Key))
 		switch {
 		case r.State == StateRemoved:
 			if removal := c.removals.get(c.path(string(r.Key)), ""); removal != nil && removal.isOpen {

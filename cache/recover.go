@@ -91,7 +91,7 @@ func (c *Cache) completeOpen(r *Record) {
 	}
 	r.Size, r.Local = size, local.list
 	r.Boot = cmp.Or(r.Boot, c.boot)
-	c.appendLogged(c.nameOf(r.Key), *r)
+	c.appendLogged(c.nameOf(string(r.Key)), *r)
 }
 
 // keep leaves what cannot be taken up to people: see Pending.
@@ -104,7 +104,7 @@ func (c *Cache) keep(r Record, why error) {
 	if r.State == StateOpen && r.Upload != nil && !c.idle {
 		c.abortBehind(r.Upload) // begun anew if it is wanted after all
 		r.Upload, r.Amend = nil, true
-		c.appendLogged(Name(r.Key), r)
+		c.appendLogged(c.nameOf(string(r.Key)), r)
 	}
 	if !c.idle {
 		c.log.Error("a file of an earlier mount is kept, but not uploaded; see ncloudfs pending", "path", c.path(string(r.Key)).String(),
@@ -192,7 +192,7 @@ func (c *Cache) restage(r Record) (*Staged, error) {
 		return nil, err
 	}
 	s := &Staged{
-		c: c, file: file, path: r.ID, name: c.nameOf(r.Key),
+		c: c, file: file, path: r.ID, name: c.nameOf(string(r.Key)),
 		size: r.Size, local: extents{r.Local}, base: r.Base.object(c.bucket), baseEnd: r.BaseEnd,
 		attr: ParseAttr(r.Meta), meta: r.Meta, contentType: r.ContentType,
 		object: r.Object.object(c.bucket), replacing: r.Replacing.object(c.bucket),
@@ -206,7 +206,7 @@ func (c *Cache) restage(r Record) (*Staged, error) {
 		s.dataChanges = s.changes
 	}
 	if len(r.To) > 0 {
-		s.movingTo = c.nameOf(r.To)
+		s.movingTo = c.nameOf(string(r.To))
 	}
 	if r.Error != "" {
 		s.failure = errors.New(r.Error)
@@ -215,15 +215,13 @@ func (c *Cache) restage(r Record) (*Staged, error) {
 	return s, nil
 }
 
-func (c *Cache) nameOf(key []byte) Name { return Name(strings.TrimPrefix(string(key), c.prefix)) }
-
 // takeUpRemoval has the object of a removed file deleted.
 func (c *Cache) takeUpRemoval(r Record) {
 	o := r.Object.object(c.bucket)
 	o.Path = c.path(string(r.Key))
 	c.recallRemoval(r)
 	c.removals.put(removal{object: o, since: r.At, isLate: true, due: r.At, late: r.Late})
-	c.dirs.PinAbsent(shownName(c.nameOf(r.Key)))
+	c.dirs.PinAbsent(shownName(c.nameOf(string(r.Key))))
 	c.wakeRemovals()
 }
 

@@ -15,7 +15,9 @@ import (
 // is only hidden, and deleted behind.
 func (c *Cache) Remove(ctx context.Context, n Name, isOpen bool) error {
 	c.created.Remove(c.keyOf(n))
-	if c.writeBack {
+	if isTrailing(n) {
+		isOpen = false // what hides its object would hide the directory
+	} else if c.writeBack {
 		return c.hideFile(ctx, n, isOpen)
 	}
 	if err := c.commitDependents(ctx, c.keyOf(n)); err != nil {
@@ -175,7 +177,7 @@ func (c *Cache) delete(ctx context.Context, p remote.Path) error {
 	step("delete-done")
 	if d := c.sends.doubtOf(p.Key, ""); d.exists() {
 		o := remote.Object{Path: p}
-		c.appendLogged(Name(p.Key), c.removalRecord(o))
+		c.appendLogged(c.nameOf(p.Key), c.removalRecord(o))
 		c.removals.put(removal{object: o, since: time.Now(), again: d})
 		c.wakeRemovals()
 	}
@@ -291,7 +293,7 @@ func (s *Staged) mayExist() bool {
 
 // Rmdir removes an empty directory: one listing, and one DELETE if it has a
 // marker, which in write-back mode is deleted behind. ErrNotEmpty when anything
-// is in it, also what this mount cannot show.
+// is in it.
 func (c *Cache) Rmdir(ctx context.Context, n Name) error {
 	if err := c.rmdir(ctx, n); err != nil {
 		return fmt.Errorf("remove directory %q: %w", n, err)

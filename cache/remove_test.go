@@ -224,7 +224,7 @@ func TestRmdirRefusesWhatIsNotEmpty(t *testing.T) {
 	defer s.Release()
 	m.put("full/", nil)
 	m.put("full/a", nil)
-	m.put("hidden//x", nil) // what no path can show
+	m.put("hidden//x", nil) // a key that is no path
 	for _, n := range []Name{"staged", "full", "hidden"} {
 		if err := m.Rmdir(t.Context(), n); !errors.Is(err, ErrNotEmpty) {
 			t.Errorf("%s: %v, want ErrNotEmpty", n, err)

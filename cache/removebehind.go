@@ -235,7 +235,7 @@ func (c *Cache) endRemoval(r *removal) {
 	if c.removals.get(r.object.Path, "") != r {
 		return
 	}
-	c.dirs.UnpinAbsent(shownName(Name(strings.TrimPrefix(r.object.Path.Key, c.prefix)))) // first: what comes next may forget the name
+	c.dirs.UnpinAbsent(shownName(c.nameOf(r.object.Path.Key))) // first: what comes next may forget the name
 	c.dropRemoval(r.object.Path)
 }
 

@@ -16,10 +16,10 @@ func (c *Cache) Rename(ctx context.Context, from, to Name) (Move, error) {
 	if err := c.checkRename(from, to); err != nil {
 		return Move{}, err
 	}
-	if err := c.CheckName(to); err != nil {
+	if err := c.checkFile(to); err != nil {
 		return Move{}, err
 	}
-	if c.writeBack {
+	if c.writeBack && !isTrailing(from) {
 		return c.renameBehind(ctx, from, to)
 	}
 	m, err := c.renameNow(ctx, from, to)

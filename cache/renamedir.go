@@ -27,6 +27,9 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	if err := c.CheckName(to); err != nil {
 		return nil, err
 	}
+	if from.isPiece() || to.isPiece() {
+		return nil, fmt.Errorf("rename %q to %q: %w", from, to, ErrPartOfNames)
+	}
 	still, err := c.claimMoving(ctx, []Name{from, to}, c.dirKeyOf(from), c.dirKeyOf(to))
 	if err != nil {
 		return nil, err
@@ -123,6 +126,16 @@ func (c *Cache) checkEmpty(ctx context.Context, n Name) (hasMarker bool, err err
 			return false, ErrNotEmpty
 		}
 	}
+	if n.isPiece() {
+		if err := c.removeUnder(ctx, c.dirKeyOf(n)); err != nil {
+			return false, err
+		}
+		l, err := c.list(ctx, n, 0)
+		if err == nil && len(l.entries) > 0 {
+			err = ErrNotEmpty
+		}
+		return false, err
+	}
 	key := c.dirKeyOf(n)
 	list := remote.ListOptions{Bucket: c.bucket, Prefix: key, MaxKeys: 2}
 	if len(c.removals.under(key)) > 0 {
@@ -135,7 +148,7 @@ func (c *Cache) checkEmpty(ctx context.Context, n Name) (hasMarker bool, err err
 		for _, o := range page.Objects {
 			switch {
 			case c.removals.hides(o.Path):
-			case o.Path.Key != key:
+			case o.Path.Key != key || o.Size > 0:
 				return false, ErrNotEmpty
 			default:
 				hasMarker = true
@@ -167,7 +180,7 @@ func (c *Cache) moveTree(ctx context.Context, from, to Name, keepMarker bool) (m
 	moved := make(map[Name]Move, len(objects))
 	for i, o := range objects {
 		keys[i] = o.Path.Key
-		moved[Name(strings.TrimPrefix(o.Path.Key, c.prefix))] = Move{From: o, To: copies[i]}
+		moved[c.nameOf(o.Path.Key)] = Move{From: o, To: copies[i]}
 	}
 	if err := c.deleteAll(ctx, keys); err != nil {
 		// Everything is at its new place, and that is where it is shown.

@@ -84,8 +84,16 @@ func (c *Cache) setMetaBehind(ctx context.Context, n Name, read *aclRead, change
 	if err != nil {
 		return fmt.Errorf("set attributes of %q: %w", n, err)
 	}
-	if s == nil { // the root
-		return c.setDirMeta(ctx, n, Entry{Kind: Dir}, nil, change)
+	if s == nil { // the root, or a marker with data
+		e, err := c.Describe(ctx, n, Entry{Kind: Dir})
+		var acl *remote.ACL
+		if err == nil && e.Object.Size > 0 {
+			acl, err = c.keptACL(ctx, c.readACL(e.Object.Path))
+		}
+		if err != nil {
+			return fmt.Errorf("set attributes of %q: %w", n, err)
+		}
+		return c.setDirMeta(ctx, n, e, acl, change)
 	}
 	defer s.Release()
 	s.keepRead(read)
@@ -94,7 +102,7 @@ func (c *Cache) setMetaBehind(ctx context.Context, n Name, read *aclRead, change
 }
 
 // stageForMeta returns the file or marker whose attributes are n's, staged; nil
-// for the root of a bucket. The caller must Release it.
+// for the root of a bucket, and for a marker with data. The caller must Release it.
 func (c *Cache) stageForMeta(ctx context.Context, n Name) (*Staged, error) {
 	for _, name := range []Name{n, n.marker()} {
 		if s := c.stage.take(name); s != nil {
@@ -108,7 +116,7 @@ func (c *Cache) stageForMeta(ctx context.Context, n Name) (*Staged, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case e.Kind == Dir && c.hasNoMarker(n):
+	case e.Kind == Dir && (c.hasNoMarker(n) || e.Object.Size > 0):
 		return nil, nil
 	case e.Kind == Dir:
 		return c.openStaged(n.marker(), StageOptions{Base: Entry{Kind: Dir}, Attr: e.Attr, Meta: e.Object.Meta})
@@ -147,6 +155,17 @@ func (c *Cache) setDirMeta(ctx context.Context, n Name, e Entry, acl *remote.ACL
 	if c.hasNoMarker(n) {
 		c.known.Learn(remote.Object{Path: c.path(key), Meta: meta, HasMeta: true}, true)
 		return nil
+	}
+	if o := e.Object; o.Size > 0 { // it has data, too
+		o.Meta = meta
+		o, err := c.copyTo(ctx, o.Path, o, aclHeader(acl))
+		if err == nil && hasGrants(acl) {
+			err = c.client.ApplyACL(ctx, o.Path, acl)
+		}
+		if err == nil {
+			c.known.Learn(o, true)
+		}
+		return err
 	}
 	return c.putMarker(ctx, n, meta, acl)
 }

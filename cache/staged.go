@@ -116,6 +116,9 @@ func (c *Cache) openStaged(n Name, o StageOptions) (*Staged, error) {
 	if c.stage == nil {
 		return nil, fmt.Errorf("stage %q: %w", n, ErrReadOnly)
 	}
+	if isTrailing(n) {
+		return nil, fmt.Errorf("write %q: %w", n, ErrMarkerFile)
+	}
 	for {
 		s := c.stage.take(n)
 		if s == nil && o.Base.Staged != nil {

@@ -21,7 +21,13 @@ func (c *Cache) Stat(ctx context.Context, n Name) (Entry, error) {
 	if s := c.stage.Of(n); s != nil {
 		return s.Entry(), nil
 	}
+	if !n.isName() {
+		return Entry{Kind: Absent}, nil
+	}
 	e, ok, isLarge := c.remembered(n)
+	if ok && e.Kind == Absent && n.isBeside() {
+		ok, isLarge = false, true // it has this name also where the directory has gone meanwhile
+	}
 	if !ok {
 		var err error
 		if e, err = c.find(ctx, n, isLarge); err != nil {
@@ -143,8 +149,12 @@ func (c *Cache) probe(ctx context.Context, n Name) (Entry, error) {
 	var isDir bool
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
+		if c.keyOf(n) == "" || n.isPiece() {
+			return nil
+		}
 		o, err := c.client.Head(ctx, c.path(c.keyOf(n)))
 		switch {
+		case err == nil && o.Size == 0 && isTrailing(n): // only a marker
 		case err == nil:
 			c.known.Learn(o, false)
 			e = Entry{Kind: File, Object: o}
@@ -154,6 +164,14 @@ func (c *Cache) probe(ctx context.Context, n Name) (Entry, error) {
 		return nil
 	})
 	g.Go(func() error {
+		if n.isPiece() {
+			l, err := c.list(ctx, n, 0)
+			isDir = err == nil && len(l.entries) > 0
+			return err
+		}
+		if n.isBeside() {
+			return nil
+		}
 		page, err := c.client.ListPage(ctx, remote.ListOptions{Bucket: c.bucket, Prefix: c.dirKeyOf(n), MaxKeys: 1})
 		if err == nil {
 			isDir = len(page.Objects) > 0

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -138,7 +137,7 @@ func (c *Cache) followUp(o remote.Object) {
 	if o.Size > smallFile {
 		return
 	}
-	n := Name(strings.TrimPrefix(o.Path.Key, c.prefix))
+	n := c.nameOf(o.Path.Key)
 	listed, ok := c.dirs.Following(n)
 	if !ok {
 		return

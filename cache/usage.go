@@ -12,3 +12,7 @@ type Usage struct {
 func (c *Cache) Usage() Usage {
 	return Usage{Limit: c.memory, Blocks: c.blocks.Bytes(), Bodies: c.inFlight.Load(), Names: c.dirs.Bytes()}
 }
+
+// Escaped returns how many names that are known here stand for keys which are no
+// paths (see escape.go).
+func (c *Cache) Escaped() int { return c.dirs.Escaped() }

@@ -41,8 +41,8 @@ type walkLevel struct {
 
 // list returns the listing of n; nil when it is not in a walk's pages.
 func (w *walk) list(ctx context.Context, c *Cache, n Name) (*listing, error) {
-	if c.isBucket(n) {
-		return nil, nil // buckets are not listed together
+	if c.isBucket(n) || strings.Contains(string(n), escapeMore) {
+		return nil, nil // buckets are not listed together, nor directories that are no keys
 	}
 	if !w.mu.TryLock() {
 		return nil, nil // two at once are no walk
@@ -108,6 +108,7 @@ func (w *walk) goesOn(n Name) *walkLevel {
 
 // flatListing is a listing of all keys below a directory, page by page.
 type flatListing struct {
+	name  Name
 	root  string // its key
 	o     remote.ListOptions
 	open  []openDir // of which more may come, each in the one before
@@ -125,14 +126,13 @@ type flatPage struct {
 
 // openDir is a directory of which not all is known yet.
 type openDir struct {
-	name       Name
-	b          *listingBuilder
-	lastHidden string
+	name Name
+	b    *listingBuilder
 }
 
 // newFlatListing begins with directory n of root.
 func newFlatListing(c *Cache, root, n Name) *flatListing {
-	f := &flatListing{root: c.dirKeyOf(root)}
+	f := &flatListing{name: root, root: c.dirKeyOf(root)}
 	f.o = remote.ListOptions{Bucket: c.bucket, Prefix: f.root, Marker: c.keyOf(n) + ".\U0010FFFF"} // "." comes before "/"
 	return f
 }
@@ -204,7 +204,7 @@ func (f *flatListing) closeBefore(c *Cache, key string, complete map[Name]*listi
 
 // add takes in an object, with the directories above it that are new.
 func (f *flatListing) add(c *Cache, o remote.Object, begun time.Time) {
-	key, name := f.root, Name(strings.TrimSuffix(strings.TrimPrefix(f.root, c.prefix), "/"))
+	key, name := f.root, f.name
 	var d *openDir
 	if n := len(f.open); n > 0 {
 		d = &f.open[n-1]
@@ -218,18 +218,15 @@ func (f *flatListing) add(c *Cache, o remote.Object, begun time.Time) {
 			}
 			return
 		}
-		if !showable(base) {
-			if d != nil && d.lastHidden != base+"/" {
-				d.lastHidden = base + "/"
-				d.b.addDir(base)
-			}
-			return
-		}
 		if d != nil {
 			d.b.addDir(base)
 		}
-		key, name = key+base+"/", name.Join(base)
-		f.open = append(f.open, openDir{name: name, b: newListingBuilder(key, begun, c.ttl)})
+		shown := escape(base)
+		if len(shown) > 1 {
+			return // what is below is shown elsewhere, and asked for there
+		}
+		key, name = key+base+"/", name.Join(shown[0])
+		f.open = append(f.open, openDir{name, newListingBuilder(name, key, begun, c.ttl)})
 		d = &f.open[len(f.open)-1]
 	}
 }

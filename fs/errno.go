@@ -33,9 +33,9 @@ func errnoOf(err error) syscall.Errno {
 		return syscall.ENOSPC
 	case errors.Is(err, cache.ErrStage):
 		return stageErrno(err)
-	case errors.Is(err, cache.ErrNoFileHere), errors.Is(err, cache.ErrKeepBuckets):
+	case errors.Is(err, cache.ErrNoFileHere), errors.Is(err, cache.ErrKeepBuckets), errors.Is(err, cache.ErrMarkerFile):
 		return syscall.EPERM
-	case errors.Is(err, cache.ErrCopyLimit), errors.Is(err, cache.ErrOtherBucket):
+	case errors.Is(err, cache.ErrCopyLimit), errors.Is(err, cache.ErrOtherBucket), errors.Is(err, cache.ErrPartOfNames):
 		return syscall.EXDEV // mv(1) then copies and deletes by itself
 	case errors.Is(err, cache.ErrReadOnly):
 		return syscall.EROFS

@@ -120,22 +120,6 @@ func TestNamesThatCannotBeMade(t *testing.T) {
 	})
 }
 
-func TestKeysThatCannotBeShown(t *testing.T) {
-	forEachServer(t, func(t *testing.T, s *store) {
-		for _, key := range []string{"a", "a/b", "d/file", "d//double", "d/./dot", "d/" + strings.Repeat("l", 256)} {
-			s.put(t, key, "text")
-		}
-		m := s.mount(t, root())
-		p := m.start(t)
-		equal(t, "the mount", m.sh(t, "ls -1F . a d"), ".:\na/\nd/\n\na:\nb\n\nd:\nfile\n")
-		eventually(t, "the log says that some are left out", func() bool {
-			return strings.Contains(m.log.String(), "cannot be shown")
-		})
-		ok(t, p.unlink("d/file"))
-		fails(t, "rmdir of what looks empty", p.rmdir("d"), unix.ENOTEMPTY)
-	})
-}
-
 func TestDirectories(t *testing.T) {
 	forEachServer(t, func(t *testing.T, s *store) {
 		s.put(t, "prefix/file", "without a marker")

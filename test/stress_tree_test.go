@@ -153,8 +153,8 @@ func (s *stress) shown(p *program) map[string]string {
 	return all
 }
 
-// stored is what another client would show of the bucket. An object that a
-// directory hides has a name with " hidden" behind it.
+// stored is what another client would show of the bucket. An object that
+// lies beside a directory has the name that the mount gives it.
 func (s *stress) stored() map[string]string {
 	s.t.Helper()
 	all := map[string]string{}
@@ -170,7 +170,7 @@ func (s *stress) stored() map[string]string {
 		}
 		name := key
 		if all[key] == "/" {
-			name += " hidden"
+			name += "%{file}"
 		}
 		all[name] = s.s.content(s.t, key)
 	}

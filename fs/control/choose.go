@@ -91,4 +91,4 @@ func (p *place) named(name string) []cache.Pending {
 }
 
 // path is where a change is in the mount.
-func (p *place) path(c cache.Pending) string { return strings.TrimPrefix(c.Key, p.about.Origin.Prefix) }
+func (p *place) path(c cache.Pending) string { return string(c.Name) }

@@ -27,6 +27,7 @@ type Status struct {
 	Backlog    cache.Backlog `json:"backlog"`
 	Memory     cache.Usage   `json:"memory"`
 	Nodes      int           `json:"nodes"`    // that the kernel knows
+	Escaped    int           `json:"escaped"`  // names, of those known, that stand for keys which are no paths
 	ACLsLost   int64         `json:"aclsLost"` // objects that got the default ACL because theirs could not be read or not be set again
 }
 
@@ -83,6 +84,9 @@ func (s *Status) print(w io.Writer) {
 	m := s.Memory
 	line("memory", "%s of %s: %s of objects, %s on their way, %s of names", size(m.Blocks+m.Bodies+m.Names), size(m.Limit), size(m.Blocks), size(m.Bodies), size(m.Names))
 	line("names", "known to the kernel: %d", s.Nodes)
+	if s.Escaped > 0 {
+		line("escaped", "names that stand for keys which are no paths: %d", s.Escaped)
+	}
 	if s.ACLsLost > 0 {
 		line("ACLs lost", "objects that are private now, since the keys may not read or set the ACL that they had: %d", s.ACLsLost)
 	}
