@@ -41,6 +41,7 @@ type Options struct {
 	KernelWrites bool          // the kernel may write new files into the stage by itself, where it can (see BeginDirect)
 	RecoverOpen  bool          // upload also what its writer never closed; default: keep and list it
 	Idle         bool          // upload nothing that is not asked for: to look at what a mount has left
+	RenameLimit  int           // objects that the rename of a directory moves at most; default 1,000,000
 	LateTime     time.Duration // how long a request without an answer may still take effect; default 30 s
 
 	Logger *slog.Logger // default: discards
@@ -52,6 +53,8 @@ const (
 	defaultMemory = 160 << 20
 	minMemory     = 32 << 20
 	defaultTTL    = 60 * time.Second
+
+	defaultRenameLimit = 1_000_000
 
 	// defaultLateTime is longer than a server that is behind takes for a request
 	// whose connection is gone.
@@ -70,7 +73,10 @@ type Cache struct {
 	writeBack      bool
 	direct         bool // the kernel may write to data files by itself
 	idle           bool
-	boot           string // which boot of the machine this is
+	renameLimit    int
+	veils          veils
+	moves          sync.Map // *treeMove under way
+	boot           string   // which boot of the machine this is
 	log            *slog.Logger
 
 	ctx      context.Context // ends with Close; what outlives its caller runs on it
@@ -109,6 +115,7 @@ type Cache struct {
 	commits sync.WaitGroup // running uploads
 	retries sync.WaitGroup // what goes on behind: uploads, removals
 	watches watches        // of objects that an older request may overwrite
+	rolls   watches        // directory renames that an earlier mount has left
 }
 
 // Open makes the cache of one mount and takes the lock of its stage directory;
@@ -132,6 +139,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		boot:        cmp.Or(o.Boot, bootID()),
 		removals:    newRemovals(),
 		sends:       newSends(cmp.Or(o.LateTime, defaultLateTime)),
+		renameLimit: cmp.Or(o.RenameLimit, defaultRenameLimit),
 		turns:       semaphore.NewWeighted(uploadsBehind),
 		queue:       newQueue(queueLimit()),
 		uploads:     newPace(uploadsInFlight, uploadsMost),

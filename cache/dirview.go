@@ -53,6 +53,9 @@ func (v *DirView) At(i int) DirEntry {
 // ReadDir returns the names of directory n: the pages of one listing, or nothing
 // while the last is fresh.
 func (c *Cache) ReadDir(ctx context.Context, n Name) (*DirView, error) {
+	if _, veiled := c.veils.of(n); veiled {
+		return &DirView{c: c, name: n, listing: &listing{}}, nil
+	}
 	l, records, ok := c.dirs.List(n)
 	if !ok {
 		listed, err := c.shared(ctx, "list\x00"+string(n), func(ctx context.Context) (any, error) {
@@ -68,7 +71,7 @@ func (c *Cache) ReadDir(ctx context.Context, n Name) (*DirView, error) {
 		}
 		l, records = listed.(*listing), c.dirs.Records(n)
 	}
-	v := &DirView{c: c, name: n, listing: l, extra: c.withLocal(n, l, records)}
+	v := &DirView{c: c, name: n, listing: l, extra: c.veils.over(n, c.withLocal(n, l, records))}
 	v.sort()
 	if c.exact {
 		return v, v.examine(ctx)

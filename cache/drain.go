@@ -15,7 +15,7 @@ func (c *Cache) Sync(ctx context.Context) error {
 	if c.awaitWatches(ctx) {
 		err = c.commitAll(ctx, (*Staged).owes) // what an older request had overwritten
 	}
-	return errors.Join(err, c.grantAll(ctx), c.removeClosed(ctx))
+	return errors.Join(err, c.awaitMoves(ctx), c.grantAll(ctx), c.removeClosed(ctx))
 }
 
 // Drain brings everything into the bucket that is not there yet, and carries
@@ -31,7 +31,7 @@ func (c *Cache) Drain(ctx context.Context) error {
 	if c.awaitWatches(ctx) {
 		err = c.commitAll(ctx, nil) // what an older request had overwritten
 	}
-	return errors.Join(err, c.grantAll(ctx), c.removeUnder(ctx, "")) // after what is made of them
+	return errors.Join(err, c.awaitMoves(ctx), c.grantAll(ctx), c.removeUnder(ctx, "")) // after what is made of them
 }
 
 // commitAll commits what is staged, as far as wanted says so.
@@ -100,6 +100,7 @@ func (c *Cache) Close() error {
 	c.cancel()
 	c.retries.Wait()
 	<-c.watches.ended()
+	<-c.rolls.ended()
 	c.commits.Wait()
 	c.fetch.Close()
 	c.stage.removeUnneeded()

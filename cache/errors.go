@@ -28,6 +28,9 @@ var (
 	// ErrCopyLimit: the service copies objects of at most 5 GiB, so that a
 	// larger one can only be renamed by reading and writing it.
 	ErrCopyLimit = errors.New("object is larger than the service copies")
+
+	// ErrRenameLimit: the rename of a directory would copy too many objects.
+	ErrRenameLimit = errors.New("the directory has more objects than --rename-limit allows to rename at once")
 )
 
 // HeldError says that another process uses the stage directory of a source.

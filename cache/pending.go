@@ -45,13 +45,15 @@ func (c *Cache) Pending() []Pending {
 	for _, r := range c.stage.journal.Live() {
 		p := Pending{ID: r.ID, Key: string(r.Key), Name: c.nameOf(string(r.Key)), State: r.State, Size: r.Size, Since: r.At, Error: r.Error,
 			IsKept: r.State == StateOpen || r.State == StateConflict}
-		if r.State == StateConflict || r.State != StateRemoved && !r.isInline() {
+		if r.State == StateConflict || r.hasFile() && !r.isInline() {
 			p.File = c.stage.root.Name() + "/" + r.ID
 		}
 		if s := staged[r.ID]; s != nil && !s.describe(&p) {
 			continue // in the bucket, and only watched
 		}
-		if r.State == StateRemoved {
+		if r.isMove() {
+			p.IsKept = false
+		} else if r.State == StateRemoved {
 			c.removals.describe(c, &p)
 		} else if err := c.whyKept(r); staged[r.ID] == nil && err != nil {
 			p.Error, p.IsKept = err.Error(), true
@@ -132,6 +134,8 @@ func (c *Cache) Retry(ctx context.Context, ids ...string) error {
 			return c.retryRemoval(ctx, r)
 		case r.isGrants():
 			return c.grantLeft(ctx, r)
+		case r.isMove():
+			return c.awaitMoves(ctx)
 		case s == nil:
 			return c.retryKept(ctx, r)
 		case !s.owes():
@@ -213,6 +217,8 @@ func (c *Cache) Discard(_ context.Context, ids ...string) error {
 			}
 			c.dropRemoval(c.path(string(r.Key)))
 			c.dirs.Unpin(shownName(n))
+		case r.isMove():
+			return ErrBusy
 		case r.isGrants():
 			c.dropRecords(r.ID)
 		case s != nil:
@@ -250,8 +256,8 @@ func (s *Staged) giveUp() bool {
 func (c *Cache) Export(ctx context.Context, id string, w io.Writer) error {
 	return c.forEach([]string{id}, func(r Record, s *Staged) error {
 		switch {
-		case r.State == StateRemoved, r.isGrants():
-			return fs.ErrNotExist // there is no file
+		case !r.hasFile():
+			return fs.ErrNotExist
 		case s != nil && s.Retain():
 			defer s.Release()
 			return s.writeTo(ctx, w)

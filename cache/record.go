@@ -22,6 +22,7 @@ const (
 	StateConflict   State = "conflict"    // cannot be stored under its name any more
 	StateDone       State = "done"        // the bucket has it, or nobody wants it
 	StateRemoved    State = "removed"     // no file: an object that is to be deleted
+	StateRenaming   State = "renaming"    // no file: a directory, object by object
 )
 
 // Record is what the journal keeps of a staged file: all that another process
@@ -46,6 +47,7 @@ type Record struct {
 
 	Key         []byte          `json:"key,omitempty"`    // base64 in JSON: keys are any bytes
 	To          []byte          `json:"to,omitempty"`     // a rename was about to move the object there
+	Copied      bool            `json:"copied,omitempty"` // of a directory's rename: all is there, and the originals are to go
 	Base        *recordedObject `json:"base,omitempty"`   // shows through where nothing is local
 	Object      *recordedObject `json:"object,omitempty"` // what the bucket had last
 	Replacing   *recordedObject `json:"replacing,omitempty"`
@@ -66,6 +68,10 @@ type Record struct {
 
 	size int64 // in the log, in bytes
 }
+
+// hasFile reports whether the record is of a file, as opposed to a change of names
+// or ACLs.
+func (r Record) hasFile() bool { return r.State != StateRemoved && !r.isGrants() && !r.isMove() }
 
 // amend returns r with all that is not about its bytes as in a.
 func (r Record) amend(a Record) Record {

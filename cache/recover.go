@@ -19,6 +19,7 @@ import (
 // and left alone.
 func (c *Cache) recover(uploadOpen bool) {
 	live := c.stage.journal.Live()
+	var moves []Record
 	for i := range live {
 		c.completeOpen(&live[i])
 		if uploadOpen && live[i].State == StateOpen {
@@ -31,7 +32,7 @@ func (c *Cache) recover(uploadOpen bool) {
 		switch {
 		case r.State == StateRemoved:
 			removed[string(r.Key)] = r.Object.object(c.bucket).ETag
-		case r.isGrants():
+		case r.isGrants(), r.isMove():
 		case c.isWanted(r) == nil && wanted[string(r.Key)] == "":
 			wanted[string(r.Key)] = r.ID
 		}
@@ -47,6 +48,8 @@ func (c *Cache) recover(uploadOpen bool) {
 			c.dropRecords(r.ID) // the name has a new file, whose upload replaces the object
 		case r.isGrants():
 			c.takeUpGrants(r)
+		case r.isMove():
+			moves = append(moves, r)
 		case newest != "" && newest != r.ID && c.isWanted(r) == nil:
 			c.keep(r, errNewer)
 		default:
@@ -54,6 +57,9 @@ func (c *Cache) recover(uploadOpen bool) {
 				c.keep(r, err)
 			}
 		}
+	}
+	for _, r := range moves {
+		c.takeUpMove(r)
 	}
 	for _, s := range c.stage.Under("") {
 		s.settle() // not before all are there: one may be made of what another replaces

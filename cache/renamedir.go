@@ -4,22 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"ncloudfs/remote"
 )
 
-// copiesInFlight is how many copies of a directory rename run together.
-const copiesInFlight = 32
-
 // RenameDir moves directory from to to, which may exist if it is empty: list
 // pages, a Copy for each object, and batched deletes. When copying fails, what
 // was copied is deleted again and nothing has changed. ErrCopyLimit when an
-// object below is larger than the service copies. It returns what was moved by
-// its former name.
+// object below is larger than the service copies, ErrRenameLimit when there are too
+// many. It returns what was moved by its former name.
 func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, error) {
 	if err := c.checkRename(from, to); err != nil {
 		return nil, err
@@ -47,6 +42,10 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	if err != nil {
 		return nil, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
+	objects, err := c.allBelow(ctx, from, c.renameLimit)
+	if err != nil {
+		return nil, fmt.Errorf("rename directory %q to %q: %w", from, to, err)
+	}
 	staged := c.stage.takeUnder(from)
 	defer func() {
 		for _, s := range staged {
@@ -58,8 +57,7 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 			s.noteMove(name.Rebase(from, to))
 		}
 	}
-	moved, err := c.moveTree(ctx, from, to, hasMarker)
-	if err != nil {
+	undo := func(err error) (map[Name]Move, error) {
 		for _, s := range staged {
 			s.noteMove("")
 		}
@@ -67,26 +65,28 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 		c.dirs.Forget(to) // perhaps there is something now
 		return nil, fmt.Errorf("rename directory %q to %q: %w", from, to, err)
 	}
-	opened := c.stage.takeUnder(from) // perhaps more by now
-	staged = append(staged, opened...)
-	for _, s := range opened {
-		name, _ := s.Name()
-		if !name.In(from) {
-			continue // renamed a moment ago
+	isThere, _ := c.Peek(to)
+	m := c.beginMove(from, to, isThere.Kind == Dir)
+	defer m.end()
+	if len(objects) == 0 { // only this mount knew the directory
+		if err := c.putMarker(ctx, to, nil, c.acl); err != nil {
+			return undo(err)
 		}
-		s.rename(name, name.Rebase(from, to), moved[name], remote.Object{})
-		c.dirs.Unpin(name)
+		m.show(nil)
+		return nil, nil
 	}
-	c.dirs.ForgetTree(from)
-	c.dirs.ForgetTree(to)
-	c.known.ForgetTree(c.dirKeyOf(from))
-	c.removed(from)
-	c.dirs.Changed(to, Entry{Kind: Dir})
-	for _, s := range c.stage.Under(to) {
-		if name, _ := s.Name(); s.Committed().Path.Key == "" && !isMarker(name) {
-			c.dirs.Pin(name)
-		}
+	if err := m.note(); err != nil {
+		return undo(err)
 	}
+	copies, err := m.copy(ctx, objects, nil)
+	if err == nil {
+		err = m.noteCopied()
+	}
+	if err != nil {
+		return undo(errors.Join(err, m.undo(ctx, objects, hasMarker)))
+	}
+	moved := m.deleteOriginals(ctx, objects, copies)
+	m.show(moved)
 	return moved, nil
 }
 
@@ -161,58 +161,9 @@ func (c *Cache) checkEmpty(ctx context.Context, n Name) (hasMarker bool, err err
 	return hasMarker, nil
 }
 
-// moveTree copies every object below from, then deletes the originals. It
-// returns the moves by the name of their original. keepMarker: to has a marker,
-// which is there still if nothing can be moved.
-func (c *Cache) moveTree(ctx context.Context, from, to Name, keepMarker bool) (map[Name]Move, error) {
-	objects, err := c.allBelow(ctx, from)
-	if err != nil {
-		return nil, err
-	}
-	if len(objects) == 0 {
-		return nil, c.putMarker(ctx, to, nil, c.acl) // only this mount knew the directory
-	}
-	copies, err := c.copyAll(ctx, objects, c.dirKeyOf(from), c.dirKeyOf(to))
-	if err != nil {
-		return nil, errors.Join(err, c.undoCopies(ctx, objects, c.dirKeyOf(from), c.dirKeyOf(to), keepMarker))
-	}
-	keys := make([]string, len(objects))
-	moved := make(map[Name]Move, len(objects))
-	for i, o := range objects {
-		keys[i] = o.Path.Key
-		moved[c.nameOf(o.Path.Key)] = Move{From: o, To: copies[i]}
-	}
-	if err := c.deleteAll(ctx, keys); err != nil {
-		// Everything is at its new place, and that is where it is shown.
-		c.log.Error("a renamed directory left objects behind under its old name; deleting them will be tried again", "directory", string(from), "err", err)
-		c.removeLeft(from, objects)
-	}
-	return moved, nil
-}
-
-// copyAll copies objects from below one prefix to below another, side by side.
-func (c *Cache) copyAll(ctx context.Context, objects []remote.Object, from, to string) ([]remote.Object, error) {
-	copies := make([]remote.Object, len(objects))
-	var failed atomic.Bool // those under way go on: one that is given up could still take effect
-	var g errgroup.Group
-	g.SetLimit(copiesInFlight)
-	for i, o := range objects {
-		if failed.Load() {
-			break
-		}
-		g.Go(func() error {
-			var err error
-			if copies[i], err = c.copyObject(ctx, o, c.path(to+strings.TrimPrefix(o.Path.Key, from)), remote.Path{}); err != nil {
-				failed.Store(true)
-			}
-			return err
-		})
-	}
-	return copies, g.Wait()
-}
-
-// allBelow lists every object below directory n, its marker included.
-func (c *Cache) allBelow(ctx context.Context, n Name) ([]remote.Object, error) {
+// allBelow lists every object below directory n, its marker included. ErrRenameLimit
+// for more than limit of them; 0: none is too many.
+func (c *Cache) allBelow(ctx context.Context, n Name, limit int) ([]remote.Object, error) {
 	var all []remote.Object
 	for page, err := range c.client.List(ctx, remote.ListOptions{Bucket: c.bucket, Prefix: c.dirKeyOf(n)}) {
 		if err != nil {
@@ -227,35 +178,23 @@ func (c *Cache) allBelow(ctx context.Context, n Name) ([]remote.Object, error) {
 			}
 			all = append(all, o)
 		}
+		if limit > 0 && len(all) > limit {
+			return nil, fmt.Errorf("more than %d: %w", limit, ErrRenameLimit)
+		}
 	}
 	return all, nil
 }
 
-// undoCopies deletes what a failed copyAll made, and what it may have made
-// without an answer: nothing else was there, but perhaps the marker.
-func (c *Cache) undoCopies(ctx context.Context, objects []remote.Object, from, to string, keepMarker bool) error {
-	var keys []string
-	for _, o := range objects {
-		if o.Path.Key == from && keepMarker {
-			continue
+// deleteAll deletes keys in batches, and counts those that are gone.
+func (c *Cache) deleteAll(ctx context.Context, keys []string, deleted *atomic.Int64) error {
+	var errs []error
+	for batch := range slices.Chunk(keys, maxBatch) {
+		failed, err := c.client.DeleteMany(ctx, c.bucket, batch)
+		errs = append(errs, err)
+		for key, keyErr := range failed {
+			errs = append(errs, fmt.Errorf("delete %s: %w", c.path(key), keyErr))
 		}
-		keys = append(keys, to+strings.TrimPrefix(o.Path.Key, from))
+		deleted.Add(int64(len(batch) - len(failed)))
 	}
-	err := c.deleteAll(context.WithoutCancel(ctx), keys)
-	for _, key := range keys {
-		c.endGrants(key, err)
-	}
-	return err
-}
-
-// deleteAll deletes keys in batches.
-func (c *Cache) deleteAll(ctx context.Context, keys []string) error {
-	if len(keys) == 0 {
-		return nil
-	}
-	failed, err := c.client.DeleteMany(ctx, c.bucket, keys)
-	for key, keyErr := range failed {
-		err = errors.Join(err, fmt.Errorf("delete %s: %w", c.path(key), keyErr))
-	}
-	return err
+	return errors.Join(errs...)
 }

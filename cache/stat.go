@@ -18,6 +18,9 @@ import (
 // directory a HEAD of the object and a listing of one key below it, side by
 // side. A name that does not exist is an Entry of kind Absent, not an error.
 func (c *Cache) Stat(ctx context.Context, n Name) (Entry, error) {
+	if kind, veiled := c.veils.of(n); veiled {
+		return Entry{Kind: kind}, nil
+	}
 	if s := c.stage.Of(n); s != nil {
 		return s.Entry(), nil
 	}
@@ -46,6 +49,9 @@ func (c *Cache) Stat(ctx context.Context, n Name) (Entry, error) {
 
 // Peek is Stat from memory: false when that would have to ask the bucket.
 func (c *Cache) Peek(n Name) (Entry, bool) {
+	if kind, veiled := c.veils.of(n); veiled {
+		return Entry{Kind: kind}, true
+	}
 	if s := c.stage.Of(n); s != nil {
 		return s.Entry(), true
 	}

@@ -251,6 +251,7 @@ func TestMistakesGetOneClearLine(t *testing.T) {
 		{"must be a multiple of 4M", mount("--part-size=4M")},
 		{"must be at least 32M", mount("--memory=1M")},
 		{"must be a size", mount("--stage-size=0")},
+		{"at least 1", mount("--rename-limit=0")},
 		{"must be keep or upload", mount("--recover=all")},
 		{`-o sync "false" contradicts -o write-back "true"`, mount("-o", "write-back,sync")},
 		{"exclude each other", []string{"ncloudfs", "pending", "/mnt", "--retry", "--discard", "a"}},

@@ -89,6 +89,8 @@ func writeOptions() options {
 			usage: "how long the end of the mount waits for uploads; the next mount goes on", set: (*settings).setDrainTime},
 		{name: "late-time", group: groupWrite, value: "TIME", def: "30s",
 			usage: "how long a request whose answer was lost may still take effect", set: (*settings).setLateTime},
+		{name: "rename-limit", group: groupWrite, value: "COUNT", def: "1000000",
+			usage: "most objects that one rename of a directory moves", set: (*settings).setRenameLimit},
 		{name: "part-size", group: groupWrite, value: "SIZE", def: "8M",
 			usage: "size of an upload's parts, a multiple of 4M", set: (*settings).setPartSize},
 		{name: "stage-size", group: groupLocal, value: "SIZE", auto: "what the disk has free",

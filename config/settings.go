@@ -105,6 +105,15 @@ func (s *settings) setDrainTime(v string) error {
 	return err
 }
 
+func (s *settings) setRenameLimit(v string) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		return errors.New("must be a number of objects, at least 1")
+	}
+	s.cache.RenameLimit = n
+	return nil
+}
+
 func (s *settings) setLateTime(v string) error {
 	d, err := parseTime(v)
 	s.cache.LateTime = max(d, always)

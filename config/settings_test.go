@@ -46,6 +46,7 @@ func optionCases() map[string]struct {
 		"recover":           {"upload", true, func(m *Mount) any { return m.Cache.RecoverOpen }},
 		"drain-time":        {"0", always, func(m *Mount) any { return m.DrainTime }},
 		"late-time":         {"1s", time.Second, func(m *Mount) any { return m.Cache.LateTime }},
+		"rename-limit":      {"5", 5, func(m *Mount) any { return m.Cache.RenameLimit }},
 		"stage-dir":         {"/srv/stage", "/srv/stage", func(m *Mount) any { return m.Cache.StageDir }},
 		"stage-size":        {"1.5G", int64(3 << 29), func(m *Mount) any { return m.Cache.StageSize }},
 		"cache-dir":         {"/srv/cache", "/srv/cache /srv/cache/stage", func(m *Mount) any { return m.Cache.CacheDir + " " + m.Cache.StageDir }},

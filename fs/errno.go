@@ -37,6 +37,8 @@ func errnoOf(err error) syscall.Errno {
 		return syscall.EPERM
 	case errors.Is(err, cache.ErrCopyLimit), errors.Is(err, cache.ErrOtherBucket), errors.Is(err, cache.ErrPartOfNames):
 		return syscall.EXDEV // mv(1) then copies and deletes by itself
+	case errors.Is(err, cache.ErrRenameLimit):
+		return syscall.EFBIG
 	case errors.Is(err, cache.ErrReadOnly):
 		return syscall.EROFS
 	}

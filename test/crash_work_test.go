@@ -73,6 +73,17 @@ func (w *crashWork) check(t testing.TB) {
 	w.ledger.check(t, bucket)
 	w.k.checkKept(t, bucket, &w.ledger)
 	w.k.checkUploads(t, 1)
+	has := func(dir string) bool {
+		for key := range bucket {
+			if strings.HasPrefix(key, dir) {
+				return true
+			}
+		}
+		return false
+	}
+	if has("dir/") && has("dir-2/") {
+		t.Error("a renamed directory is at both its names")
+	}
 	toBob := access{bob: true}
 	w.k.s.checkAccess(t, "after all", "shared", toBob)
 	for _, key := range []string{"shared-moved", "shared-moved-2"} { // after a rename that was cut short, both

@@ -17,14 +17,14 @@ func twoPlaces() []*place {
 	return []*place{
 		{about: Status{Source: "s3://data/home", Origin: cache.Source{Bucket: "data", Prefix: "home/"}}, daemon: fs.Daemon{Mountpoint: "/mnt/x"},
 			pending: []cache.Pending{
-				{ID: "1", Key: "home/a", State: cache.StateUploading, Size: 4 << 20, Sent: 1 << 20, Since: time.Now().Add(-2 * time.Hour)},
-				{ID: "2", Key: "home/d/b", State: cache.StateFailed, Size: 1, Error: "refused\nby the service"},
-				{ID: "3", Key: "home/d/b", State: cache.StateOpen, Size: 1},
-				{ID: "4", Key: "home/new\nline\x1b[2J", State: cache.StateReady},
-				{ID: "5", Key: "home/gone/", State: cache.StateRemoved},
+				{ID: "1", Key: "home/a", Name: "a", State: cache.StateUploading, Size: 4 << 20, Sent: 1 << 20, Since: time.Now().Add(-2 * time.Hour)},
+				{ID: "2", Key: "home/d/b", Name: "d/b", State: cache.StateFailed, Size: 1, Error: "refused\nby the service"},
+				{ID: "3", Key: "home/d/b", Name: "d/b", State: cache.StateOpen, Size: 1},
+				{ID: "4", Key: "home/new\nline\x1b[2J", Name: "new\nline\x1b[2J", State: cache.StateReady},
+				{ID: "5", Key: "home/gone/", Name: "gone/", State: cache.StateRemoved},
 			}},
 		{about: Status{Source: "s3://other", Origin: cache.Source{Bucket: "other"}}, pending: []cache.Pending{
-			{ID: "9", Key: "a", State: cache.StateConflict}, {ID: "8", Key: "/mnt/x/a"}}},
+			{ID: "9", Key: "a", Name: "a", State: cache.StateConflict}, {ID: "8", Key: "/mnt/x/a", Name: "%{}/mnt/x/a"}}},
 	}
 }
 

@@ -108,7 +108,7 @@ func (s *Server) Close() {
 func (s *Server) getStatus(w http.ResponseWriter, _ *http.Request) {
 	status := s.about
 	status.State, status.Backlog, status.Memory = StateMounted, s.cache.Backlog(), s.cache.Usage()
-	status.ACLsLost, status.Escaped = s.cache.ACLsLost(), s.cache.Escaped()
+	status.ACLsLost, status.Escaped, status.Renames = s.cache.ACLsLost(), s.cache.Escaped(), s.cache.Renames()
 	if s.mount != nil {
 		status.Nodes = s.mount.Nodes()
 	}

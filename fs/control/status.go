@@ -16,19 +16,20 @@ import (
 
 // Status says which mount answers and how it is.
 type Status struct {
-	Version    string        `json:"version"`
-	PID        int           `json:"pid"`
-	Source     string        `json:"source"` // as mountinfo shows it
-	Origin     cache.Source  `json:"origin"`
-	Mountpoint string        `json:"mountpoint"` // empty: a directory without a mount
-	StageDir   string        `json:"stageDir"`
-	DrainTime  Duration      `json:"drainTime"` // how long its end waits for uploads
-	State      string        `json:"state"`
-	Backlog    cache.Backlog `json:"backlog"`
-	Memory     cache.Usage   `json:"memory"`
-	Nodes      int           `json:"nodes"`    // that the kernel knows
-	Escaped    int           `json:"escaped"`  // names, of those known, that stand for keys which are no paths
-	ACLsLost   int64         `json:"aclsLost"` // objects that got the default ACL because theirs could not be read or not be set again
+	Version    string           `json:"version"`
+	PID        int              `json:"pid"`
+	Source     string           `json:"source"` // as mountinfo shows it
+	Origin     cache.Source     `json:"origin"`
+	Mountpoint string           `json:"mountpoint"` // empty: a directory without a mount
+	StageDir   string           `json:"stageDir"`
+	DrainTime  Duration         `json:"drainTime"` // how long its end waits for uploads
+	State      string           `json:"state"`
+	Backlog    cache.Backlog    `json:"backlog"`
+	Memory     cache.Usage      `json:"memory"`
+	Nodes      int              `json:"nodes"`             // that the kernel knows
+	Renames    []cache.Progress `json:"renames,omitempty"` // of directories, under way
+	Escaped    int              `json:"escaped"`           // names, of those known, that stand for keys which are no paths
+	ACLsLost   int64            `json:"aclsLost"`          // objects that got the default ACL because theirs could not be read or not be set again
 }
 
 // The states of a mount.
@@ -84,6 +85,9 @@ func (s *Status) print(w io.Writer) {
 	m := s.Memory
 	line("memory", "%s of %s: %s of objects, %s on their way, %s of names", size(m.Blocks+m.Bodies+m.Names), size(m.Limit), size(m.Blocks), size(m.Bodies), size(m.Names))
 	line("names", "known to the kernel: %d", s.Nodes)
+	for _, r := range s.Renames {
+		line("renaming", "%s to %s: %d of %d objects are copied, %d originals deleted", printable(r.From), printable(r.To), r.Copied, r.Objects, r.Deleted)
+	}
 	if s.Escaped > 0 {
 		line("escaped", "names that stand for keys which are no paths: %d", s.Escaped)
 	}
