@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"ncloudfs/remote"
 )
 
@@ -97,6 +99,11 @@ func (b *Backing) writeAt(p []byte, off int64) error {
 func (b *Backing) truncate(size int64) error {
 	b.tier.drop(b.file)
 	return b.file.data.Truncate(size)
+}
+
+func (b *Backing) zero(start, end int64) error {
+	b.tier.drop(b.file)
+	return fallocate(b.file.data, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, start, end)
 }
 
 // Mirror repeats in b, until Unmirror, what is written to the staged file: b has

@@ -42,6 +42,16 @@ func (b *ballast) take() bool {
 	return true
 }
 
+// size returns how many bytes are set aside.
+func (b *ballast) size() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.file == nil {
+		return 0
+	}
+	return keepFree
+}
+
 // give gives the space back, and reports whether there was any.
 func (b *ballast) give() bool {
 	b.mu.Lock()

@@ -236,7 +236,7 @@ func (s *Staged) keepLocked(why error) {
 	s.former, s.drafts = nil, nil
 	s.freeRoomLocked()
 	s.c.queue.leaveLocked(s)
-	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail; what is kept does not count
+	s.freeLocked(0, maxOffset) // what is kept does not count
 	s.file.Close()
 	s.file = nil // the file on disk stays
 	s.setBaseLocked(remote.Object{})

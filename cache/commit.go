@@ -417,7 +417,7 @@ func (s *Staged) takeMetaLocked(snap *snapshot, promised bool) {
 
 // adoptLocked makes the file what o is.
 func (s *Staged) adoptLocked(o remote.Object) {
-	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
+	s.freeLocked(0, maxOffset)
 	s.local, s.size, s.baseEnd = extents{}, o.Size, o.Size
 	s.attr, s.meta, s.contentType = ParseAttr(o.Meta), o.Meta, o.ContentType
 }

@@ -107,9 +107,8 @@ func (s *Staged) refreshLocked() bool {
 		return false
 	}
 	d.seen = now
-	before := s.local.Bytes()
 	s.local, s.size = dataOf(s.file, now.Size), now.Size
-	s.c.stage.hold(s.local.Bytes() - before)
+	s.holdThereLocked(s.local)
 	_ = s.reserveRoomLocked() // else the close finds out
 	s.wasWritten = true
 	s.touchLocked(true)

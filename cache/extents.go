@@ -47,6 +47,26 @@ func (x *extents) Cut(size int64) {
 	}
 }
 
+// Remove takes [start, end) out of the set.
+func (x *extents) Remove(start, end int64) {
+	if start >= end {
+		return
+	}
+	var kept []extent
+	for _, e := range x.list {
+		if e.Start < start && e.End > start {
+			kept = append(kept, extent{e.Start, start})
+		}
+		if e.End <= start || e.Start >= end {
+			kept = append(kept, e)
+		}
+		if e.Start < end && e.End > end {
+			kept = append(kept, extent{end, e.End})
+		}
+	}
+	x.list = kept
+}
+
 // Covers reports whether all of [start, end) is in the set.
 func (x *extents) Covers(start, end int64) bool {
 	if start >= end {

@@ -278,7 +278,7 @@ func (s *Staged) letGo() {
 	if s.reader != nil {
 		s.reader.Close()
 	}
-	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
+	s.freeLocked(0, maxOffset)
 	s.file.Close()
 }
 

@@ -217,7 +217,7 @@ func (c *Cache) restage(r Record) (*Staged, error) {
 	if r.Error != "" {
 		s.failure = errors.New(r.Error)
 	}
-	c.stage.hold(s.local.Bytes()) // over a limit that was lowered, too
+	s.holdThereLocked(s.local) // over a limit that was lowered, too
 	return s, nil
 }
 

@@ -31,7 +31,7 @@ func (s *Stage) reserve(n int64) error {
 		return fmt.Errorf("%w: --stage-size is reached", ErrStageFull)
 	}
 	for n > s.free {
-		if err := s.askFreeLocked(); err != nil {
+		if err := s.askFreeLocked(n); err != nil {
 			return err
 		}
 		if n <= s.free || !s.lender.giveWay() {
@@ -71,23 +71,23 @@ func (s *Stage) makeRoom() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.lender != nil {
-		if err := s.askFreeLocked(); err != nil || s.free >= freeStep || !s.lender.giveWay() {
+		if err := s.askFreeLocked(0); err != nil || s.free >= freeStep || !s.lender.giveWay() {
 			return
 		}
 	}
 }
 
-// askFreeLocked asks the file system what it has to spare.
-func (s *Stage) askFreeLocked() error {
+// askFreeLocked asks the file system what it has to spare, for the next n bytes.
+func (s *Stage) askFreeLocked(n int64) error {
 	if s.lock == nil {
-		s.free = freeStep // a test's
+		s.free = max(freeStep, n) // a test's
 		return nil
 	}
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(s.lock.Fd()), &st); err != nil {
 		return fmt.Errorf("%w: free space: %w", ErrStage, err)
 	}
-	s.free = min(int64(st.Bavail)*st.Bsize-keepFree, freeStep)
+	s.free = min(int64(st.Bavail)*st.Bsize-keepFree+s.ballast.size(), max(freeStep, n))
 	return nil
 }
 

@@ -29,6 +29,7 @@ type Staged struct {
 	isShared    bool  // by several nodes: see Share
 	size        int64 // of the whole file, in bytes
 	local       extents
+	held        extents       // of the stage's space: local bytes, and what Allocate has set aside
 	base        remote.Object // version whose bytes show through; Path empty: none; of another key after a rename
 	baseEnd     int64         // where base stops showing through
 	reader      *Reader       // of base; nil until needed
@@ -282,8 +283,8 @@ func (s *Staged) leaveLocked() {
 		s.reader = nil
 	}
 	wasLinked := !s.unlinked
-	s.unlinked = true                       // nobody takes it up again
-	_ = s.c.stage.reserve(-s.local.Bytes()) // giving back cannot fail
+	s.unlinked = true // nobody takes it up again
+	s.freeLocked(0, maxOffset)
 	if wasLinked {
 		s.noteLocked(StateDone, nil)
 	}

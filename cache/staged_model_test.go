@@ -321,7 +321,7 @@ func TestStagedFileAgreesWithAModel(t *testing.T) {
 			}
 		}()
 		t.Repeat(map[string]func(*rapid.T){
-			"open": f.open, "write": f.write, "write again": f.write, "truncate": f.truncate, "chmod": f.setMode,
+			"open": f.open, "write": f.write, "write again": f.write, "truncate": f.truncate, "allocate": f.allocate, "seek": f.seek, "chmod": f.setMode,
 			"read": f.read, "read again": f.read, "commit": f.commit, "close": f.close,
 			"rename": f.rename, "unlink": f.unlink, "put by another": f.put, "removed by another": f.remove,
 		})

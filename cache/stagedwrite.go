@@ -21,21 +21,19 @@ func (s *Staged) writeLocked(p []byte, off int64) (int, error) {
 	if err := s.reserveRoomLocked(); err != nil {
 		return 0, err
 	}
-	need := s.local.Missing(off, off+int64(len(p)))
+	need := s.held.Missing(off, off+int64(len(p)))
 	if err := s.c.stage.reserve(need); err != nil {
 		return 0, err
 	}
-	if s.noted == "" && !s.unlinked {
-		s.noteLocked(StateOpen, nil) // a crash must not leave bytes that no record speaks of
-		s.notedAt = time.Time{}      // and the next says which they are
-	}
+	s.noteBytesLocked()
 	step("write")
 	n, err := s.file.WriteAt(p, off)
 	end := off + int64(n)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrStage, err)
-		_ = s.c.stage.reserve(s.local.Missing(off, end) - need)
+		_ = s.c.stage.reserve(s.held.Missing(off, end) - need)
 	}
+	s.held.Add(off, end)
 	if n > 0 {
 		s.local.Add(off, end)
 		s.size = max(s.size, end)
@@ -48,6 +46,15 @@ func (s *Staged) writeLocked(p []byte, off int64) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// noteBytesLocked comes before the first bytes: a crash must not leave any that
+// no record speaks of. The next record says which they are.
+func (s *Staged) noteBytesLocked() {
+	if s.noted == "" && !s.unlinked {
+		s.noteLocked(StateOpen, nil)
+		s.notedAt = time.Time{}
+	}
 }
 
 // Append is WriteAt at the end, wherever that is by then.
@@ -74,6 +81,10 @@ func (s *Staged) Truncate(size int64) error {
 	if err := s.reserveRoomLocked(); err != nil {
 		return err
 	}
+	return s.resizeLocked(size)
+}
+
+func (s *Staged) resizeLocked(size int64) error {
 	cut := s.truncateFileLocked
 	if s.direct != nil {
 		cut = s.cutDirectLocked
@@ -81,10 +92,9 @@ func (s *Staged) Truncate(size int64) error {
 	if err := cut(size); err != nil {
 		return err
 	}
-	if size < s.size {
-		before := s.local.Bytes()
+	if size <= s.size {
+		s.freeLocked(size, maxOffset)
 		s.local.Cut(size)
-		_ = s.c.stage.reserve(s.local.Bytes() - before)
 		s.baseEnd = min(s.baseEnd, size)
 	}
 	s.ahead.staleLocked(min(size, s.size), math.MaxInt64)

@@ -105,9 +105,7 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 	case off+int64(len(data)) > cache.MaxFileSize:
 		return 0, syscall.EFBIG
 	}
-	if staged.HasSetID() && ownerOf(ctx).Uid != 0 {
-		staged.SetAttr(dropSetID)
-	}
+	h.dropSetID(ctx, staged)
 	write := func() (int, error) { return staged.WriteAt(data, off) }
 	if h.appends && (h.retold || staged.IsShared()) {
 		write = func() (int, error) { return staged.Append(data) } // the kernel does not know where the end is
@@ -119,6 +117,14 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 		}
 	}
 	return uint32(n), h.file.m.report("write", err)
+}
+
+// dropSetID takes the bits away that a change of the bytes by others than root
+// does.
+func (h *handle) dropSetID(ctx context.Context, staged *cache.Staged) {
+	if staged.HasSetID() && ownerOf(ctx).Uid != 0 {
+		staged.SetAttr(dropSetID)
+	}
 }
 
 // Flush implements fs.FileFlusher. It is called for every close(2), also of a

@@ -90,6 +90,12 @@ func (a *agent) do(r *request, out *response) (err error) {
 		buf := make([]byte, r.Size)
 		out.N, err = unix.Pread(r.FD, buf, r.Offset)
 		out.Data = buf[:max(out.N, 0)]
+	case "fallocate":
+		err = unix.Fallocate(r.FD, uint32(r.Flags), r.Offset, int64(r.Size))
+	case "seek":
+		var at int64
+		at, err = unix.Seek(r.FD, r.Offset, r.Flags)
+		out.N = int(at)
 	case "names":
 		out.Names, err = names(r.FD)
 	default:

@@ -40,6 +40,8 @@ func crashSteps() []crashStep {
 		{name: "read", loses: "nothing: a read changes nothing"},
 		{name: "write", loses: "nothing that was closed: the file is kept as one that its writer did not close"},
 
+		{name: "zero", loses: "the same, where bytes become zeros"},
+
 		{name: "save-data", loses: "bytes that a record already promises and that are not on disk yet"},
 		{name: "save-data-synced", loses: "the former content of a file, when its new data file is there and not its record"},
 		{name: "saved", loses: "a file whose close was answered, if that needed more than its record"},

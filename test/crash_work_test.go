@@ -101,6 +101,7 @@ func (w *crashWork) contents() {
 	w.write("created", w.tagged(w.large))
 	h := w.open("edited", unix.O_WRONLY)
 	h.pwrite(w.tagged(4000), w.large/2)
+	h.punch(w.large/2+1000, 50_000)
 	h.close()
 	w.write("rewritten", w.tagged(3000))
 	w.write("rewritten", w.tagged(60<<10))

@@ -82,8 +82,12 @@ func (x *exerciser) close(fd int) error { return x.did(unix.Close(fd), "close") 
 func (x *exerciser) step() error {
 	at, n := x.r.IntN(max(len(x.shadow), 1)), 1+x.r.IntN(1<<(x.r.IntN(17)))
 	switch choice := x.r.IntN(100); {
-	case choice < 35:
+	case choice < 27:
 		return x.check(at, n)
+	case choice < 31:
+		return x.allocate(at+x.beyond(), n)
+	case choice < 35:
+		return x.seek(at)
 	case choice < 60:
 		return x.write(at+x.beyond(), n)
 	case choice < 70:

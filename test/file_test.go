@@ -36,6 +36,18 @@ func (f *file) ftruncate(size int64) error {
 	return err
 }
 
+// fallocate is fallocate(2).
+func (f *file) fallocate(mode int, off int64, size int) error {
+	_, err := f.p.call(request{Op: "fallocate", FD: f.fd, Flags: mode, Offset: off, Size: size})
+	return err
+}
+
+// seek is lseek(2).
+func (f *file) seek(off int64, whence int) (int64, error) {
+	r, err := f.p.call(request{Op: "seek", FD: f.fd, Offset: off, Flags: whence})
+	return int64(r.N), err
+}
+
 func (f *file) write(data string) (int, error) {
 	r, err := f.p.call(request{Op: "write", FD: f.fd, Data: []byte(data)})
 	return r.N, err

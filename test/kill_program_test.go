@@ -127,6 +127,20 @@ func (h *ledgerHandle) truncate(size int) {
 	h.w.do("truncate "+h.f.name, func() { h.w.touched(h.f, cut) }, func() error { return h.file.ftruncate(int64(size)) }, func() {})
 }
 
+// punch makes bytes zeros.
+func (h *ledgerHandle) punch(at, size int) {
+	if h == nil {
+		return
+	}
+	content := []byte(h.f.shown.content)
+	clear(content[at : at+size])
+	zeroed := fileState{string(content), h.f.shown.mode}
+	punch := func() error {
+		return h.file.fallocate(unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(at), size)
+	}
+	h.w.do("punch "+h.f.name, func() { h.w.touched(h.f, zeroed) }, punch, func() {})
+}
+
 func (h *ledgerHandle) fsync() {
 	if h != nil {
 		h.save("fsync", h.file.fsync)

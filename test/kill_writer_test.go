@@ -89,12 +89,16 @@ func (w *killWriter) change(name string, flags int) {
 	h.close()
 }
 
-// writeTo writes once: at the end, or anywhere, or sets the size.
+// writeTo writes once: at the end, or anywhere, or zeros, or sets the size.
 func (w *killWriter) writeTo(h *ledgerHandle) {
 	size := len(h.f.shown.content)
 	at := w.r.IntN(size + 1)
 	if w.r.IntN(10) == 0 && size > 0 {
 		h.truncate(at)
+		return
+	}
+	if w.r.IntN(10) == 0 && at < size {
+		h.punch(at, 1+w.r.IntN(size-at))
 		return
 	}
 	h.pwrite(w.data(h.f), at)

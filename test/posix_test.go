@@ -25,12 +25,10 @@ type deviation struct {
 // deviations are all that are known. One that is not needed any more fails.
 func deviations() map[string]deviation {
 	return map[string]deviation{
-		"Link":              {"FAIL", "Hard links"},
-		"LinkUnlinkRename":  {"FAIL", "Hard links"},
-		"Fallocate":         {"FAIL", "Preallocation"},
-		"FallocateKeepSize": {"FAIL", "Preallocation"},
-		"Tmpfile":           {"SKIP", "Unnamed files"},
-		"XAttrLarge":        {"SKIP", "Extended attributes"},
+		"Link":             {"FAIL", "Hard links"},
+		"LinkUnlinkRename": {"FAIL", "Hard links"},
+		"Tmpfile":          {"SKIP", "Unnamed files"},
+		"XAttrLarge":       {"SKIP", "Extended attributes"},
 		// Calls fstat(2) on an open directory that a rename has replaced.
 		"RenameOpenDir": {"SKIP", "Rename"},
 		// Takes a lock twice in one process, where POSIX has no conflict.

@@ -162,28 +162,6 @@ func TestWindowsThatRemain(t *testing.T) {
 	})
 }
 
-func TestSparseFiles(t *testing.T) {
-	forEachServer(t, func(t *testing.T, s *store) {
-		m := s.mount(t, root())
-		p := m.start(t)
-		f, err := p.open("sparse", unix.O_RDWR|unix.O_CREAT)
-		ok(t, err)
-		ok(t, f.ftruncate(1<<20))
-		_, err = f.pwrite("x", 3<<20)
-		ok(t, err)
-		ok(t, f.ftruncate(2<<20))
-		ok(t, f.ftruncate(4<<20)) // what was cut off does not come back
-		_, err = f.pwrite("y", 1<<19)
-		ok(t, err)
-		want := strings.Repeat("\x00", 1<<19) + "y" + strings.Repeat("\x00", 4<<20-1<<19-1)
-		got, err := f.readAll()
-		ok(t, err)
-		equal(t, "the handle", got, want)
-		ok(t, f.close())
-		equal(t, "the object", s.content(t, "sparse"), want)
-	})
-}
-
 func TestSizeLimits(t *testing.T) {
 	forEachServer(t, func(t *testing.T, s *store) {
 		m := s.mount(t, root())
@@ -195,16 +173,6 @@ func TestSizeLimits(t *testing.T) {
 		_, err = f.pwrite("x", limit)
 		fails(t, "write", err, unix.EFBIG)
 		ok(t, f.close())
-	})
-}
-
-func TestPreallocation(t *testing.T) {
-	forEachServer(t, func(t *testing.T, s *store) {
-		m := s.mount(t, root())
-		out, err := m.trySh(t, "fallocate -l 1M file")
-		if err == nil || !strings.Contains(out, "not supported") {
-			t.Errorf("fallocate: %v: %s", err, out)
-		}
 	})
 }
 
