@@ -84,23 +84,25 @@ type Cache struct {
 	draining chan struct{} // closed when Drain begins
 	drain    sync.Once
 
-	dirs     *directories
-	known    *known
-	blocks   *Blocks
-	tier     *Tier                             // nil: nothing is kept on disk
-	edited   *lru.Cache[remote.Path, struct{}] // see NoBacking; safe for concurrent use
-	created  *lru.Cache[string, time.Time]     // see isSave; safe for concurrent use
-	noACLs   atomic.Int64                      // the service has none for objects; asked again at this time (Unix seconds)
-	aclsLost atomic.Int64                      // see ACLsLost
-	fetch    *Fetcher
-	flights  singleflight.Group
-	walk     walk
-	follows  *successions
-	gates    gates
-	names    gates  // of names, which with write-back change before the bucket; claimed before keys
-	stage    *Stage // nil: read-only
-	removals *removals
-	sends    *sends
+	dirs      *directories
+	known     *known
+	blocks    *Blocks
+	tier      *Tier                             // nil: nothing is kept on disk
+	edited    *lru.Cache[remote.Path, struct{}] // see NoBacking; safe for concurrent use
+	created   *lru.Cache[string, time.Time]     // see isSave; safe for concurrent use
+	noACLs    atomic.Int64                      // the service has none for objects; asked again at this time (Unix seconds)
+	aclsLost  atomic.Int64                      // see ACLsLost
+	fetch     *Fetcher
+	flights   singleflight.Group
+	walk      walk
+	statWalks *statWalks
+	heads     *semaphore.Weighted // those ahead
+	follows   *successions
+	gates     gates
+	names     gates  // of names, which with write-back change before the bucket; claimed before keys
+	stage     *Stage // nil: read-only
+	removals  *removals
+	sends     *sends
 
 	turns *semaphore.Weighted // uploads behind
 	queue *queue              // files that wait for one
@@ -132,8 +134,9 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		partSize:    max(o.PartSize, o.Client.Findings().PartSize),
 		log:         cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 		draining:    make(chan struct{}),
-		known:       newKnown(),
 		follows:     newSuccessions(),
+		statWalks:   newStatWalks(),
+		heads:       semaphore.NewWeighted(headsInFlight),
 		writeBack:   o.WriteBack,
 		idle:        o.Idle,
 		boot:        cmp.Or(o.Boot, bootID()),
@@ -144,6 +147,11 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		queue:       newQueue(queueLimit()),
 		uploads:     newPace(uploadsInFlight, uploadsMost),
 	}
+	c.known = newKnown(0)
+	if c.exact {
+		c.known.doubt = c.ttl
+	}
+	c.known.skew = func() time.Duration { skew, _ := c.client.ClockSkew(); return skew }
 	c.client.OnUnanswered(c.sends.unanswered)
 	if o.ACL != "" {
 		var err error
@@ -161,6 +169,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 	if c.tier, err = openTier(o.CacheDir, c.source().id(), cmp.Or(o.CacheSize, defaultTierSize), c.log); err != nil {
 		return nil, errors.Join(err, c.stage.Close())
 	}
+	c.known.disk = c.openKnown(o.CacheDir)
 	c.stage.borrow(c.tier)
 	c.direct = c.stage != nil && !c.idle && o.KernelWrites && o.StageSize == 0 && probeDirect(c.stage) // a limit needs to see every write
 	c.edited, _ = lru.New[remote.Path, struct{}](editedLimit)                                          // fails only for a size below 1

@@ -46,7 +46,7 @@ func checkList(t *testing.T, d *directories, want ...string) {
 		t.Errorf("no listing of d")
 		return
 	}
-	v := &DirView{c: &Cache{dirs: d, known: newKnown()}, name: "d", listing: l, extra: records}
+	v := &DirView{c: &Cache{dirs: d, known: newKnown(0)}, name: "d", listing: l, extra: records}
 	v.sort()
 	var got []string
 	for _, e := range v.all() {

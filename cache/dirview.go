@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // DirEntry is one name in a directory.
@@ -29,6 +27,15 @@ type DirView struct {
 
 // Len returns how many names there are.
 func (v *DirView) Len() int { return len(v.order) }
+
+// Base returns the name alone of name i, from 0.
+func (v *DirView) Base(i int) string {
+	if k := v.order[i]; k < 0 {
+		return v.extra[^k].Base
+	} else {
+		return v.listing.entries[k].base
+	}
+}
 
 // At returns name i, from 0.
 func (v *DirView) At(i int) DirEntry {
@@ -73,10 +80,36 @@ func (c *Cache) ReadDir(ctx context.Context, n Name) (*DirView, error) {
 	}
 	v := &DirView{c: c, name: n, listing: l, extra: c.veils.over(n, c.withLocal(n, l, records))}
 	v.sort()
-	if c.exact {
-		return v, v.examine(ctx)
-	}
 	return v, nil
+}
+
+// Lookup returns what is to be known of name i beside the name: what is known now,
+// else what was read, and with ExactAttrs the metadata, for which it waits. ok is
+// false where that has to be asked for and no walk seems to want it: who only reads
+// the names is not made to pay for that.
+func (v *DirView) Lookup(ctx context.Context, i int) (e Entry, ok bool, err error) {
+	n := v.name.Join(v.Base(i))
+	if e, ok = v.c.Peek(n); !ok {
+		e = v.At(i).Entry
+	}
+	switch {
+	case !v.c.exact || e.Kind == Absent:
+		return e, true, nil
+	case !e.Known && !v.c.statWalks.walks(v.name):
+		return e, false, nil
+	}
+	e, err = v.c.exactly(ctx, n, e, v.listing)
+	return e, true, err
+}
+
+// maxSpecialSize is the most bytes that the object of a symbolic link has
+// (PATH_MAX); those of other special files are empty.
+const maxSpecialSize = 4096
+
+// IsTyped reports whether e, of a name in v, tells a file from a symbolic link and
+// from a special file.
+func (v *DirView) IsTyped(e Entry) bool {
+	return !v.c.exact || e.Known || e.Kind != File || e.Staged != nil || e.Object.Size > maxSpecialSize
 }
 
 // sort merges what the listing and extra say.
@@ -130,25 +163,4 @@ func (c *Cache) withLocal(n Name, l *listing, extra []DirEntry) []DirEntry {
 		}
 	}
 	return extra
-}
-
-// headsInFlight is how many HEADs run together when attributes of a whole
-// directory are wanted.
-const headsInFlight = 64
-
-// examine fetches the metadata of the entries that lack it, many together.
-func (v *DirView) examine(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(headsInFlight)
-	for i := range v.order {
-		e := v.At(i)
-		if e.Entry.Known || e.Entry.Staged != nil {
-			continue
-		}
-		g.Go(func() error {
-			_, err := v.c.examine(ctx, v.name.Join(e.Base), e.Entry)
-			return err
-		})
-	}
-	return g.Wait()
 }

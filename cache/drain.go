@@ -103,6 +103,7 @@ func (c *Cache) Close() error {
 	<-c.rolls.ended()
 	c.commits.Wait()
 	c.fetch.Close()
+	c.known.disk.Close()
 	c.stage.removeUnneeded()
 	return c.stage.Close()
 }

@@ -26,7 +26,7 @@ func TestKnownMetadataHoldsForOneVersion(t *testing.T) {
 		"another ETag after our PUT":     {true, "f", 0, false},
 		"long before the answer, samely": {true, "e", -dateSlack - time.Second, false},
 	} {
-		k := newKnown()
+		k := newKnown(0)
 		k.Learn(described, c.written)
 		o, ok := k.Complete(remote.Object{Path: p, ETag: c.etag, ModTime: written.Add(c.at), Size: 3})
 		if ok != c.want || o.HasMeta != c.want {
@@ -41,7 +41,7 @@ func TestKnownMetadataHoldsForOneVersion(t *testing.T) {
 func TestApproximateDateBecomesExactWithTheFirstListing(t *testing.T) {
 	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	p := remote.Path{Bucket: "bucket", Key: "k"}
-	k := newKnown()
+	k := newKnown(0)
 	k.Learn(remote.Object{Path: p, ETag: "e", ModTime: now, HasMeta: true}, true)
 	if _, ok := k.Complete(remote.Object{Path: p, ETag: "e", ModTime: now.Add(-time.Second)}); !ok {
 		t.Fatal("not known by the first listing")
@@ -57,7 +57,7 @@ func TestApproximateDateBecomesExactWithTheFirstListing(t *testing.T) {
 
 func TestMarkerIsKnownUntilItIsForgotten(t *testing.T) {
 	p := remote.Path{Bucket: "bucket", Key: "d/"}
-	k := newKnown()
+	k := newKnown(0)
 	if _, ok := k.Marker(p); ok {
 		t.Error("known without being learned")
 	}

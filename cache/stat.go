@@ -41,8 +41,8 @@ func (c *Cache) Stat(ctx context.Context, n Name) (Entry, error) {
 	switch {
 	case e.Kind == Absent && len(c.stage.Under(n)) > 0:
 		return c.complete(n, Entry{Kind: Dir, Expires: e.Expires}), nil // all that is in it is still local
-	case c.exact && e.Kind != Absent && !e.Known:
-		return c.examine(ctx, n, e)
+	case c.exact && e.Kind != Absent:
+		return c.exactly(ctx, n, e, nil)
 	}
 	return e, nil
 }
@@ -218,7 +218,7 @@ func (c *Cache) examine(ctx context.Context, n Name, e Entry) (Entry, error) {
 		return Entry{}, fmt.Errorf("attributes of %q: %w", n, err)
 	}
 	c.known.Learn(o, false)
-	if e.Kind == File && o.ETag != e.Object.ETag {
+	if e.Kind == File && (o.ETag != e.Object.ETag || o.ModTime.Unix() != e.Object.ModTime.Unix()) {
 		c.dirs.Seen(n, Entry{Kind: File, Object: o}, asked)
 	}
 	e.Object = o
@@ -234,16 +234,9 @@ func (c *Cache) Describe(ctx context.Context, n Name, e Entry) (Entry, error) {
 	return c.examine(ctx, n, e)
 }
 
-// noteMarker forgets remembered attributes of a directory whose marker is
-// another one now.
+// noteMarker has what a directory's own listing says of its marker noted.
 func (c *Cache) noteMarker(n Name, l *listing) {
-	key := c.dirKeyOf(n)
-	if l.marker == nil {
-		return
-	}
-	if _, same := c.known.Complete(*l.marker); !same {
-		c.known.Forget(key)
-	}
+	c.known.Listed(c.dirKeyOf(n), l.marker, l.begun)
 }
 
 // shared runs f once for all who ask the same question at the same time, on the

@@ -47,7 +47,10 @@ func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 		e.Name, e.Mode = "..", syscall.S_IFDIR
 	default:
 		child := h.names.At(i - 2)
-		e.Name, e.Mode = child.Base, typeOf(child.Entry)
+		e.Name = child.Base
+		if h.names.IsTyped(child.Entry) {
+			e.Mode = typeOf(child.Entry)
+		} // else DT_UNKNOWN: who wants to know asks
 	}
 	return e, 0
 }
@@ -89,20 +92,22 @@ func (h *dirHandle) Seekdir(_ context.Context, off uint64) syscall.Errno {
 	return 0
 }
 
-// Lookup implements fs.FileLookuper, for entries with attributes. What is known
-// now goes before what was read at the start; neither sends anything.
+// Lookup implements fs.FileLookuper, for entries with attributes. It sends nothing
+// but for what a walk with exact attributes wants; ENOENT has the kernel take the
+// name without attributes.
 func (h *dirHandle) Lookup(ctx context.Context, base string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
-	n, errno := h.dir.join(base)
-	if errno != 0 {
-		return nil, errno
+	i := h.next - 3
+	if i < 0 || i >= h.count() || h.names.Base(i) != base {
+		return h.dir.Lookup(ctx, base, out)
 	}
-	if e, ok := h.dir.m.cache.Peek(n); ok {
-		return h.dir.enter(ctx, base, e, out)
+	ctx, done := h.dir.m.operation(ctx)
+	defer done()
+	e, ok, err := h.names.Lookup(ctx, i)
+	switch {
+	case err != nil:
+		return nil, h.dir.m.report("lookup", err)
+	case !ok:
+		return nil, syscall.ENOENT
 	}
-	if i := h.next - 3; i >= 0 && i < h.count() {
-		if e := h.names.At(i); e.Base == base {
-			return h.dir.enter(ctx, base, e.Entry, out)
-		}
-	}
-	return h.dir.Lookup(ctx, base, out)
+	return h.dir.enter(ctx, base, e, out)
 }
