@@ -104,16 +104,6 @@ func (d *directories) List(n Name) (l *listing, records []DirEntry, ok bool) {
 	return dir.listing, dir.believed(now), true
 }
 
-// Listing returns the valid listing of n, or nil.
-func (d *directories) Listing(n Name) *listing {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if dir, found := d.known.Get(n); found && dir.valid(time.Now()) {
-		return dir.listing
-	}
-	return nil
-}
-
 // Records returns what is to be believed of names in n whatever a listing says,
 // by name.
 func (d *directories) Records(n Name) []DirEntry {

@@ -21,16 +21,13 @@ const (
 	generationB = "b"
 )
 
-const (
-	// A generation has at most so many names, and bytes of keys and values. Memory
-	// of a file that is mapped counts as the program's, so that it is not more.
-	generationNames = 1 << 17
-	generationBytes = 32 << 20
+// knownMaxFile is the most that the generations take on the disk, in bytes, pages
+// that are not full included.
+const knownMaxFile = 128 << 20
 
-	// knownMaxFile is the most that both take on the disk, pages that are not full
-	// included.
-	knownMaxFile = 128 << 20
-)
+// aGeneration is the most that one has. Memory of a file that is mapped counts as
+// the program's, so that it is not more.
+func aGeneration() used { return used{names: 1 << 17, bytes: 32 << 20} }
 
 // generations returns the buckets, the young one first.
 func generations(tx *bbolt.Tx) [2]*bbolt.Bucket {
@@ -45,10 +42,10 @@ func generationNamesOf(tx *bbolt.Tx) (young, old string) {
 	return generationA, generationB
 }
 
-// used is what is in a generation.
+// used is what is in a generation: names, and bytes of keys and values.
 type used struct{ names, bytes uint64 }
 
-func (u used) isFull() bool { return u.names >= generationNames || u.bytes >= generationBytes }
+func (u used) reaches(most used) bool { return u.names >= most.names || u.bytes >= most.bytes }
 
 func usedBy(tx *bbolt.Tx, generation string) used {
 	b := tx.Bucket([]byte(knownAbout)).Get([]byte(knownUsed + generation))
@@ -78,10 +75,10 @@ func rotate(tx *bbolt.Tx) error {
 	return tx.Bucket([]byte(knownAbout)).Put([]byte(knownYoung), []byte(old))
 }
 
-// apply makes the changes in tx.
-func (c *changes) apply(tx *bbolt.Tx) error {
+// apply makes the changes in tx, in a new generation when the young one has most.
+func (c *changes) apply(tx *bbolt.Tx, most used) error {
 	young, old := generationNamesOf(tx)
-	if usedBy(tx, young).isFull() {
+	if usedBy(tx, young).reaches(most) {
 		if err := rotate(tx); err != nil {
 			return err
 		}

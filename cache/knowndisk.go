@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,6 +44,8 @@ type knownDisk struct {
 	db   *bbolt.DB
 	boot string
 	log  *slog.Logger
+	most used                  // of a generation
+	free func() (int64, error) // what the file system has free, in bytes
 
 	closing sync.Once
 
@@ -218,12 +221,8 @@ func (d *knownDisk) flush() {
 
 // store writes a batch, unless the room on the disk is for written data.
 func (d *knownDisk) store(batch changes) error {
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(d.file.Fd()), &st); err != nil {
-		return err
-	}
-	if int64(st.Bavail)*st.Bsize < tierKeepFree {
-		return unix.ENOSPC
+	if free, err := d.free(); err != nil || free < tierKeepFree {
+		return cmp.Or(err, error(unix.ENOSPC))
 	}
 	if !d.marked {
 		if err := d.mark(d.boot); err != nil {
@@ -231,13 +230,21 @@ func (d *knownDisk) store(batch changes) error {
 		}
 		d.marked = true
 	}
-	err := d.db.Update(batch.apply)
+	apply := func(tx *bbolt.Tx) error { return batch.apply(tx, d.most) }
+	err := d.db.Update(apply)
 	if errors.Is(err, bolterrors.ErrMaxSizeReached) {
 		if err = d.db.Update(rotate); err == nil {
-			err = d.db.Update(batch.apply)
+			err = d.db.Update(apply)
 		}
 	}
 	return err
+}
+
+// askFree asks the file system what is free.
+func (d *knownDisk) askFree() (int64, error) {
+	var st unix.Statfs_t
+	err := unix.Fstatfs(int(d.file.Fd()), &st)
+	return int64(st.Bavail) * st.Bsize, err
 }
 
 // guard runs do, and ends the use of a file that proves damaged.

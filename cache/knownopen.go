@@ -72,7 +72,8 @@ func (c *Cache) knownRoot(cacheDir string) (*os.Root, error) {
 // where it is damaged.
 func openKnownDisk(root *os.Root, boot string, log *slog.Logger) *knownDisk {
 	d := &knownDisk{root: root, name: knownFile, boot: boot, log: log, wake: make(chan struct{}, 1), done: make(chan struct{}),
-		waiting: changes{objects: map[string]*knownObject{}}}
+		most: aGeneration(), waiting: changes{objects: map[string]*knownObject{}}}
+	d.free = d.askFree
 	err := d.open()
 	if isDamage(err) {
 		log.Warn("remembered attributes are begun anew", "file", d.path(), "err", err)

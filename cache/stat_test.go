@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
 )
 
@@ -97,23 +96,6 @@ func TestReadDirSendsItsPagesOnce(t *testing.T) {
 	m.checkKind("big/01234", File)
 	m.checkKind("big/absent", Absent)
 	m.checkRequests("names of it", counts{})
-}
-
-func TestExactAttributesAreFetchedOnceForEachName(t *testing.T) {
-	m := mount(t, Options{ExactAttrs: true})
-	m.put("d/a", nil, remote.PutOptions{Meta: remote.Meta{"mode": "33188"}})
-	m.put("d/b", nil)
-	m.put("d/sub/x", nil)
-	m.server.ResetCounts()
-	for i, want := range []counts{{emulator.OpListObjects: 1, emulator.OpHeadObject: 3}, {}} {
-		all, err := m.ReadDir(t.Context(), "d")
-		if err != nil || len(all) != 3 || !all[0].Entry.Known || all[0].Entry.Attr.Mode != 0o100644 {
-			t.Fatalf("%+v, %v", all, err)
-		}
-		m.checkRequests(fmt.Sprint("reading, time ", i+1), want)
-	}
-	m.checkKind("d/a", File)
-	m.checkRequests("a name of it", counts{})
 }
 
 func TestWhatOthersChangeIsSeenAfterTheTTL(t *testing.T) {

@@ -128,6 +128,16 @@ func (s *statWalks) walks(dir Name) bool {
 	return ok && w.wanted > 0 && time.Since(w.at) <= statWalkPause
 }
 
+// Listing returns the valid listing of n, or nil.
+func (d *directories) Listing(n Name) *listing {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if dir, found := d.known.Get(n); found && dir.valid(time.Now()) {
+		return dir.listing
+	}
+	return nil
+}
+
 // exactly returns e with the metadata of its object: known, or from one HEAD. That
 // of names which a walk wants next is asked for meanwhile: those that follow in l,
 // or where that is nil, in the valid listing of the directory.
