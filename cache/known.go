@@ -132,10 +132,9 @@ func (k *known) Listed(key string, marker *remote.Object, begun time.Time) {
 	have, ok := k.get(key)
 	switch {
 	case !ok, !have.asked.Before(begun):
-	case marker == nil && have.etag == "":
-	case marker == nil, !have.is(*marker):
+	case marker == nil && have.etag != "", marker != nil && !have.is(*marker):
 		k.Forget(key)
-	case have.approximate:
+	case have.approximate && marker != nil:
 		k.settle(*marker, have)
 	case k.doubt > 0:
 		have.asked = begun
