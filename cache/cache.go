@@ -32,7 +32,7 @@ type Options struct {
 	Memory    int64  // bytes of blocks and bodies in flight together; default 160 MiB, at least 32 MiB
 
 	MetadataTTL time.Duration // how long attributes and listings are believed; default 60 s
-	ExactAttrs  bool          // HEAD for every listed object whose metadata is not known yet
+	ExactAttrs  bool          // HEAD for every object whose metadata is wanted and not known yet
 	PartSize    int64         // bytes of a part; default 8 MiB, grows with the object
 	ReadOnly    bool          // nothing is staged; StageDir is not touched
 	ACL         string        // canned, for all that is written here; empty: each object keeps its own

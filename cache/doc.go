@@ -52,6 +52,12 @@
 // file is opened for writing); a canned one goes with the request, grants follow it
 // (giveACL), and stand in the journal before.
 //
+// # Attributes
+//
+// A listing carries no metadata. known has that of versions which were written or
+// asked for, in memory and on disk (knownDisk); with Options.ExactAttrs Stat asks
+// for what it lacks, and statWalk for what will be wanted next.
+//
 // # Lost answers
 //
 // A request without an answer may be carried out after a newer one. sends
@@ -66,6 +72,6 @@
 // context. No mutex is held across a network call.
 //
 // Lock order: Staged.mu < Stage.mu < directories.mu, and Staged.mu, Stage.mu,
-// tierFile.mu < Tier.mu; the locks of Blocks, gates, removals, sends and of the
-// Journal are leaves.
+// tierFile.mu < Tier.mu; the locks of Blocks, gates, removals, sends,
+// statWalks, knownDisk and of the Journal are leaves.
 package cache

@@ -56,7 +56,9 @@ type knownDisk struct {
 	mu       sync.Mutex // leaf; guards what follows
 	waiting  changes
 	writing  changes
-	forgets  int  // of any key
+	batches  int // written
+	forgets  int // of any key
+	nothing  gap
 	broken   bool // it must not be used any more
 	reported bool // that it cannot be written
 	closed   bool
@@ -138,23 +140,23 @@ func (d *knownDisk) get(key string) (knownObject, bool) {
 	if !ok {
 		h, ok = d.writing.find(key)
 	}
-	forgets, broken := d.forgets, d.broken || d.closed
+	forgets, batches, isNone := d.forgets, d.batches, d.broken || d.closed || d.nothing.has(key)
 	d.mu.Unlock()
 	switch {
 	case h != nil:
 		return *h, true
-	case ok, broken:
+	case ok, isNone:
 		return knownObject{}, false
 	}
-	found, ok, isOld := d.read(key)
-	if !ok {
-		return knownObject{}, false
-	}
+	found, next, ok, isOld := d.read(key)
 	d.mu.Lock()
-	isForgotten := d.forgets != forgets
+	if !ok && batches == d.batches {
+		d.nothing = gap{key, next}
+	}
+	isForgotten := d.forgets != forgets // perhaps this one
 	d.mu.Unlock()
-	if isForgotten {
-		return knownObject{}, false // perhaps this one
+	if !ok || isForgotten {
+		return knownObject{}, false
 	}
 	if isOld {
 		d.put(key, &found)
@@ -162,23 +164,40 @@ func (d *knownDisk) get(key string) (knownObject, bool) {
 	return found, true
 }
 
-func (d *knownDisk) read(key string) (h knownObject, ok, isOld bool) {
+// read returns what the file says of key, or which key it has something of next;
+// "": of none.
+func (d *knownDisk) read(key string) (h knownObject, next string, ok, isOld bool) {
 	err := d.guard(func() error {
 		return d.db.View(func(tx *bbolt.Tx) error {
 			for i, g := range generations(tx) {
-				value := g.Get([]byte(key))
-				if value == nil {
-					continue
+				at, value := g.Cursor().Seek([]byte(key))
+				switch {
+				case at == nil:
+				case string(at) == key:
+					var err error
+					h, err = decodeKnown(key, value)
+					ok, isOld = true, i > 0
+					return err
+				case next == "" || string(at) < next:
+					next = string(at)
 				}
-				var err error
-				h, err = decodeKnown(key, value)
-				ok, isOld = true, i > 0
-				return err
 			}
 			return nil
 		})
 	})
-	return h, ok && err == nil, isOld
+	if err != nil {
+		return knownObject{}, key, false, false
+	}
+	return h, next, ok, isOld
+}
+
+// gap is a range of keys of which the file has nothing, so that a directory that is
+// not in it is one question: from included, up to to, or where that is empty, to
+// the end.
+type gap struct{ from, to string }
+
+func (g gap) has(key string) bool {
+	return g.from != "" && g.from <= key && (g.to == "" || key < g.to)
 }
 
 // run writes what waits, until Close.
@@ -215,7 +234,8 @@ func (d *knownDisk) flush() {
 		d.report(d.guard(func() error { return d.store(batch) }))
 	}
 	d.mu.Lock()
-	d.writing = changes{}
+	d.writing, d.nothing = changes{}, gap{}
+	d.batches++
 	d.mu.Unlock()
 }
 

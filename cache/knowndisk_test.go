@@ -107,6 +107,27 @@ func TestAttributesOnDiskAreKnownToTheNextMount(t *testing.T) {
 	check("by the next mount", k.open())
 }
 
+func TestAttributesBetweenOthersAreFound(t *testing.T) {
+	k := filled(t, 3)
+	d := k.open()
+	check := func(want ...bool) {
+		t.Helper()
+		for i, key := range []string{"a", "key00001", "key00001a", "key00001b", "z"} {
+			if _, ok := d.get(key); ok != want[i] {
+				t.Errorf("%s is known: %v", key, ok)
+			}
+		}
+	}
+	check(false, true, false, false, false)
+	check(false, true, false, false, false)
+	for _, key := range []string{"key00001b", "a", "z"} {
+		d.put(key, valueOf(1))
+	}
+	check(true, true, false, true, true)
+	d.flush()
+	check(true, true, false, true, true)
+}
+
 func TestAttributesOnDiskAreBounded(t *testing.T) {
 	k := &onKnownDisk{t: t, dir: t.TempDir(), boot: "boot"}
 	d := k.open()

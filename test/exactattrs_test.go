@@ -109,7 +109,7 @@ func TestExactAttributesOfWhatOthersWrote(t *testing.T) {
 	})
 }
 
-func TestAttributesAreKnownToTheNextMount(t *testing.T) {
+func TestAttributesThatAreRemembered(t *testing.T) {
 	forEachServer(t, func(t *testing.T, s *store) {
 		stage := "--stage-dir=" + root().dir(t)
 		m := s.mount(t, root(), stage)
@@ -122,4 +122,34 @@ func TestAttributesAreKnownToTheNextMount(t *testing.T) {
 			equal(t, "the next mount", m.sh(t, show), want)
 		}
 	})
+}
+
+func TestAttributesOfAFileThatIsWrittenRideAlong(t *testing.T) {
+	s, m := listedMount(t)
+	p := m.start(t)
+	expect(t, s, "a new file with attributes", counts{opPut: 1}, func() {
+		f, err := p.open("new", unix.O_RDWR|unix.O_CREAT)
+		ok(t, err)
+		_, err = f.pwrite("text", 0)
+		ok(t, err)
+		ok(t, p.chown("new", 12, 34))
+		ok(t, p.chmod("new", 0o600))
+		ok(t, p.utimens("new", time.Unix(1, 0), time.Unix(2, 0)))
+		ok(t, f.close())
+	})
+	equal(t, "the mode", s.head(t, "new").Meta["mode"], strconv.Itoa(unix.S_IFREG|0o600))
+}
+
+func TestAttributesOverTheCopyLimitAreRefused(t *testing.T) {
+	t.Parallel()
+	s, server := startEmulator(t, emulator.Options{})
+	ok(t, server.Generate(emulator.Generated{Bucket: s.bucket, Key: "large", Size: 5<<30 + 1}))
+	before := s.head(t, "large")
+	p := s.mount(t, root()).start(t)
+	fails(t, "chmod", p.chmod("large", 0o600), unix.EFBIG)
+	fails(t, "utimens", p.utimens("large", time.Unix(1, 0), time.Unix(2, 0)), unix.EFBIG)
+	fails(t, "setxattr", p.setxattr("large", "user.a", "b"), unix.EFBIG)
+	if now := s.head(t, "large"); now.ETag != before.ETag || len(now.Meta) != 0 {
+		t.Errorf("it is %+v", now)
+	}
 }

@@ -50,6 +50,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		{"github.com/urfave/cli", []string{"ncloudfs/config", "ncloudfs"}, nil},
 		{"github.com/minio/minio-go", []string{"ncloudfs/remote"}, []string{"ncloudfs/remote", "ncloudfs/remote/emulator"}},
 		{"github.com/hashicorp/golang-lru", []string{"ncloudfs/cache"}, nil},
+		{"go.etcd.io/bbolt", []string{"ncloudfs/cache"}, nil},
 		{"github.com/hanwen/go-fuse", []string{"ncloudfs/fs"}, []string{"ncloudfs/fs", "ncloudfs/test"}},
 		{"github.com/prometheus/client_golang", []string{"ncloudfs/fs/control"}, nil},
 	} {
