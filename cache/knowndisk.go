@@ -49,9 +49,11 @@ type knownDisk struct {
 
 	closing sync.Once
 
-	wake   chan struct{} // of the writer, which alone uses what follows
-	done   chan struct{}
-	marked bool // it is noted that the file is in use
+	wake chan struct{} // of the writer
+	done chan struct{} // closed when it has ended
+
+	flushing sync.Mutex // held while a batch is written; before mu
+	marked   bool       // it is noted that the file is in use; guarded by flushing
 
 	mu       sync.Mutex // leaf; guards what follows
 	waiting  changes
@@ -226,6 +228,8 @@ func (d *knownDisk) pause() {
 
 // flush writes what waits. What cannot be written is dropped.
 func (d *knownDisk) flush() {
+	d.flushing.Lock()
+	defer d.flushing.Unlock()
 	d.mu.Lock()
 	d.writing, d.waiting = d.waiting, changes{objects: map[string]*knownObject{}}
 	batch, skip := d.writing, d.broken

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,7 +77,11 @@ func openKnownDisk(root *os.Root, boot string, log *slog.Logger) *knownDisk {
 	d.free = d.askFree
 	err := d.open()
 	if isDamage(err) {
-		log.Warn("remembered attributes are begun anew", "file", d.path(), "err", err)
+		level := slog.LevelWarn
+		if errors.Is(err, errKnownUnclean) {
+			level = slog.LevelInfo // as is to be expected
+		}
+		log.Log(context.Background(), level, "remembered attributes are begun anew", "file", d.path(), "err", err)
 		if err = root.Remove(d.name); err == nil || errors.Is(err, fs.ErrNotExist) {
 			err = d.open()
 		}
@@ -108,6 +113,7 @@ func (d *knownDisk) open() error {
 			InitialMmapSize: knownMaxFile, // it is never mapped anew, which would wait for readers
 			MaxSize:         knownMaxFile,
 			NoStatistics:    true,
+			NoSync:          true, // but for mark
 			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 				f, err := d.root.OpenFile(name, flag, mode)
 				d.file = f
@@ -125,28 +131,28 @@ func (d *knownDisk) open() error {
 	if err = protect(d.check); err != nil {
 		return errors.Join(err, protect(d.db.Close))
 	}
-	d.db.NoSync = true
 	return nil
 }
 
-// check refuses what is not ours or cannot be whole, and makes the buckets.
+// check refuses what is not ours or cannot be whole, and makes the buckets of a new
+// file.
 func (d *knownDisk) check() error {
 	info, err := d.file.Stat()
 	if err != nil {
 		return err
 	}
-	return d.db.Update(func(tx *bbolt.Tx) error {
-		if tx.Size() > info.Size() {
-			return fmt.Errorf("%w: cut off after %d bytes", errKnownBroken, info.Size())
-		}
+	isNew := false
+	err = d.db.View(func(tx *bbolt.Tx) error {
 		about := tx.Bucket([]byte(knownAbout))
-		if about == nil {
-			if name, _ := tx.Cursor().First(); name != nil {
+		switch {
+		case tx.Size() > info.Size():
+			return fmt.Errorf("%w: cut off after %d bytes", errKnownBroken, info.Size())
+		case about == nil:
+			name, _ := tx.Cursor().First()
+			if isNew = name == nil; !isNew {
 				return errKnownForeign
 			}
-			return begin(tx)
-		}
-		switch {
+			return nil
 		case string(about.Get([]byte(knownFormat))) != knownFormatMark:
 			return errKnownForeign
 		case about.Get([]byte(knownOpen)) != nil && string(about.Get([]byte(knownOpen))) != d.boot:
@@ -159,6 +165,10 @@ func (d *knownDisk) check() error {
 		}
 		return nil
 	})
+	if err == nil && isNew {
+		err = d.db.Update(begin)
+	}
+	return err
 }
 
 func begin(tx *bbolt.Tx) error {
