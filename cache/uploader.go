@@ -203,6 +203,15 @@ func (c *Cache) copyBase(ctx context.Context, p remote.Path, snap *snapshot) (re
 // copyTo copies the version o, with the metadata and content type that o has
 // here and a canned ACL, to p. What is cached of it serves the copy.
 func (c *Cache) copyTo(ctx context.Context, p remote.Path, o remote.Object, acl string) (remote.Object, error) {
+	stored, err := c.sendCopy(ctx, p, o, acl)
+	if err == nil {
+		c.moveContent(o, stored)
+	}
+	return stored, err
+}
+
+// sendCopy is copyTo where o stays: so does what is cached of it.
+func (c *Cache) sendCopy(ctx context.Context, p remote.Path, o remote.Object, acl string) (remote.Object, error) {
 	etag := o.ETag
 	if etag.Multipart() {
 		etag = "" // the copy gets another one
@@ -217,7 +226,6 @@ func (c *Cache) copyTo(ctx context.Context, p remote.Path, o remote.Object, acl 
 	}
 	step("copy-done")
 	stored.Path, stored.Size, stored.Meta, stored.ContentType, stored.HasMeta = p, o.Size, o.Meta, o.ContentType, true
-	c.moveContent(o, stored)
 	return stored, nil
 }
 

@@ -210,7 +210,7 @@ func (d *dirNode) Create(ctx context.Context, base string, flags, mode uint32, o
 	if staged.IsDirect() {
 		staged.Share() // with the node of whoever has made it meanwhile
 	}
-	f.passLocked(flags) // nobody else has it yet
+	f.passLocked(asked, flags) // nobody else has it yet
 	how := f.howLocked(asked, flags, false)
 	h := f.newHandle(flags)
 	e := staged.Entry()

@@ -123,11 +123,14 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	if f.staged == nil {
 		f.pages = e.Object.ETag
 	}
-	f.passLocked(flags)
+	f.passLocked(asked, flags)
 	how := f.howLocked(asked, flags, keep)
 	f.used()
 	h := f.newHandleLocked(flags)
 	h.retold = retold
+	if pid := callerPid(asked); pid != 0 && !write {
+		f.m.copiers.opened(pid, h)
+	}
 	h.syncs = how&fuse.FOPEN_DIRECT_IO != 0 && flags&syscall.O_SYNC != 0
 	return h, how, 0
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
@@ -18,9 +19,11 @@ import (
 // handle is one open file.
 type handle struct {
 	file    *fileNode
-	writes  bool // opened for writing
-	appends bool // O_APPEND
-	retold  bool // the kernel may have another size in mind than the file has
+	writes  bool   // opened for writing
+	appends bool   // O_APPEND
+	retold  bool   // the kernel may have another size in mind than the file has
+	opener  uint32 // thread that opened it to read it; 0: not known, or to write
+	isRead  atomic.Bool
 	syncs   bool // each write is to be in the bucket, and the kernel asks for no fsync
 
 	mu      sync.Mutex
@@ -40,6 +43,7 @@ var (
 // Read implements fs.FileReader.
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	m := h.file.m
+	m.copiers.forget(h)
 	ctx, done := m.operation(ctx)
 	defer done()
 	h.file.mu.Lock()
@@ -194,5 +198,6 @@ func (h *handle) close() {
 	if reader != nil {
 		reader.Close()
 	}
+	h.file.m.copiers.forget(h)
 	h.file.release(h)
 }

@@ -74,6 +74,7 @@ type Mount struct {
 	server      *fuse.Server
 	passthrough *passthrough
 	notifier    *notifier
+	copiers     copiers
 	nodes       *nodes
 	done        chan struct{}
 	behind      sync.WaitGroup // work that outlives its operation

@@ -180,9 +180,9 @@ func (p *passthrough) end(b *backing) {
 // passLocked has the kernel read or write a file that nobody has open yet by
 // itself, if it can. Not read one that was opened for reading and writing before:
 // while it is read like this, that costs it its node (partLocked).
-func (f *fileNode) passLocked(flags uint32) {
+func (f *fileNode) passLocked(ctx context.Context, flags uint32) {
 	p, o := f.m.passthrough, f.entry.Object
-	if f.handles == 0 && f.staged != nil && flags&(syscall.O_ACCMODE|syscall.O_DIRECT|syscall.O_SYNC) == syscall.O_WRONLY {
+	if f.handles == 0 && f.staged != nil && flags&(syscall.O_ACCMODE|syscall.O_DIRECT|syscall.O_SYNC) == syscall.O_WRONLY && !f.m.copiers.expects(callerPid(ctx)) {
 		f.backing = p.backWrites(f.staged)
 		return
 	}

@@ -16,6 +16,7 @@ type request struct {
 	Op         string
 	Path, To   string
 	FD, Flags  int
+	From       int // a descriptor
 	Mode       uint32
 	UID, GID   int
 	Offset     int64
@@ -92,6 +93,8 @@ func (a *agent) do(r *request, out *response) (err error) {
 		out.Data = buf[:max(out.N, 0)]
 	case "fallocate":
 		err = unix.Fallocate(r.FD, uint32(r.Flags), r.Offset, int64(r.Size))
+	case "copy":
+		out.N, err = unix.CopyFileRange(r.From, new(int64), r.FD, new(int64), r.Size, 0)
 	case "seek":
 		var at int64
 		at, err = unix.Seek(r.FD, r.Offset, r.Flags)

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"io"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +40,15 @@ func (f *file) ftruncate(size int64) error {
 // fallocate is fallocate(2).
 func (f *file) fallocate(mode int, off int64, size int) error {
 	_, err := f.p.call(request{Op: "fallocate", FD: f.fd, Flags: mode, Offset: off, Size: size})
+	return err
+}
+
+// copyFrom is copy_file_range(2) of size bytes from the starts of both.
+func (f *file) copyFrom(from *file, size int) error {
+	r, err := f.p.call(request{Op: "copy", FD: f.fd, From: from.fd, Size: size})
+	if err == nil && r.N != size {
+		err = io.ErrShortWrite
+	}
 	return err
 }
 
