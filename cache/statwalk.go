@@ -57,7 +57,10 @@ func (w *statWalk) want(n Name, isKnown bool, now time.Time) int {
 	if isHit {
 		w.width = min(2*w.width, headsInFlight)
 	}
-	return w.width - len(w.pending)
+	if room := w.width - len(w.pending); room >= w.width/8 { // several at a time: each look for them passes those that are pending
+		return room
+	}
+	return 0
 }
 
 // ahead notes that n is asked for ahead; false: it was already.
@@ -120,6 +123,18 @@ func (s *statWalks) ahead(n Name) bool {
 	return ok && w.ahead(n)
 }
 
+func (s *statWalks) isAhead(n Name) bool {
+	dir, _ := n.Split()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w, ok := s.byDir.Peek(dir)
+	if !ok {
+		return false
+	}
+	_, isPending := w.pending[n]
+	return isPending
+}
+
 // walks reports whether the attributes of names in dir are being asked for.
 func (s *statWalks) walks(dir Name) bool {
 	s.mu.Lock()
@@ -170,6 +185,9 @@ func (c *Cache) examineAhead(n Name, l *listing, room int) {
 	rest := l.entries[i:]
 	for _, item := range rest[:min(statWalkScan, len(rest))] {
 		next := dir.Join(item.base)
+		if c.statWalks.isAhead(next) {
+			continue
+		}
 		e := c.dirs.entry(next, item, l)
 		if now, ok, _ := c.remembered(next); ok {
 			e = now
