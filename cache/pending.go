@@ -135,7 +135,7 @@ func (c *Cache) Retry(ctx context.Context, ids ...string) error {
 		case r.isGrants():
 			return c.grantLeft(ctx, r)
 		case r.isMove():
-			return c.awaitMoves(ctx)
+			return c.retryMove(ctx, r)
 		case s == nil:
 			return c.retryKept(ctx, r)
 		case !s.owes():

@@ -45,11 +45,12 @@ type Record struct {
 	DataChanged bool     `json:"dataChanged,omitempty"`
 	Boot        string   `json:"boot,omitempty"` // not safe from a loss of power during this boot of the machine; empty: safe
 
-	Key         []byte          `json:"key,omitempty"`    // base64 in JSON: keys are any bytes
-	To          []byte          `json:"to,omitempty"`     // a rename was about to move the object there
-	Copied      bool            `json:"copied,omitempty"` // of a directory's rename: all is there, and the originals are to go
-	Base        *recordedObject `json:"base,omitempty"`   // shows through where nothing is local
-	Object      *recordedObject `json:"object,omitempty"` // what the bucket had last
+	Key         []byte          `json:"key,omitempty"`      // base64 in JSON: keys are any bytes
+	To          []byte          `json:"to,omitempty"`       // a rename was about to move the object there
+	ToExists    bool            `json:"toExists,omitempty"` // of a directory's rename: there is an empty directory at its new name
+	Copied      bool            `json:"copied,omitempty"`   // of a directory's rename: all is there, and the originals are to go
+	Base        *recordedObject `json:"base,omitempty"`     // shows through where nothing is local
+	Object      *recordedObject `json:"object,omitempty"`   // what the bucket had last
 	Replacing   *recordedObject `json:"replacing,omitempty"`
 	Meta        remote.Meta     `json:"meta,omitempty"`
 	ContentType string          `json:"contentType,omitempty"`

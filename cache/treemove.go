@@ -48,7 +48,7 @@ func (r Record) isMove() bool { return strings.HasPrefix(r.ID, movePrefix) }
 func (c *Cache) beginMove(from, to Name, isThere bool) *treeMove {
 	m := &treeMove{c: c, from: from, to: to, lift: c.veils.hide(to, isThere)}
 	m.record = Record{ID: movePrefix + base64.RawURLEncoding.EncodeToString([]byte(c.dirKeyOf(from))), State: StateRenaming,
-		At: time.Now(), Key: []byte(c.dirKeyOf(from)), To: []byte(c.dirKeyOf(to))}
+		At: time.Now(), Key: []byte(c.dirKeyOf(from)), To: []byte(c.dirKeyOf(to)), ToExists: isThere}
 	c.moves.Store(m, nil)
 	return m
 }
@@ -146,25 +146,13 @@ func (c *Cache) takeUpMove(r Record) {
 	if c.idle {
 		return
 	}
-	from, to := c.nameOf(string(r.Key)).dir(), c.nameOf(string(r.To)).dir()
-	m := c.beginMove(from, to, false)
-	m.record = r
-	if r.Copied {
-		m.hideOld()
-	}
-	keys := []string{c.dirKeyOf(from), c.dirKeyOf(to)}
-	still, err := c.names.claim(c.ctx, keys...)
+	m := c.resumeMove(r)
+	release, err := m.claim(c.ctx)
 	if err != nil {
 		return // the mount ends already
 	}
-	release, err := c.gates.claim(c.ctx, keys...)
-	if err != nil {
-		still()
-		return
-	}
-	c.sends.recall(c.path(keys[1]), "") // copies may still be on their way
+	c.sends.recall(c.path(string(r.To)), "") // copies may still be on their way
 	c.rolls.Go(func() {
-		defer still()
 		defer release()
 		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 			err := c.safely("the rename of a directory", func() error { return m.rollForward(c.ctx) })
@@ -172,7 +160,7 @@ func (c *Cache) takeUpMove(r Record) {
 				return // in the latter case the journal tells the next mount
 			}
 			c.log.Error("a directory that was being renamed is at its old name still; it will be tried again",
-				"directory", string(from), "to", string(to), "err", err, "again_in", wait.String())
+				"directory", string(m.from), "to", string(m.to), "err", err, "again_in", wait.String())
 			select {
 			case <-time.After(wait):
 			case <-c.ctx.Done():
@@ -180,6 +168,46 @@ func (c *Cache) takeUpMove(r Record) {
 			}
 		}
 	})
+}
+
+// resumeMove makes a treeMove of a record.
+func (c *Cache) resumeMove(r Record) *treeMove {
+	m := c.beginMove(c.nameOf(string(r.Key)).dir(), c.nameOf(string(r.To)).dir(), r.ToExists)
+	m.record = r
+	if r.Copied {
+		m.hideOld()
+	}
+	return m
+}
+
+// claim keeps all else from what is below the two names.
+func (m *treeMove) claim(ctx context.Context) (release func(), err error) {
+	keys := []string{string(m.record.Key), string(m.record.To)}
+	still, err := m.c.names.claim(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	release, err = m.c.gates.claim(ctx, keys...)
+	if err != nil {
+		still()
+		return nil, err
+	}
+	return func() { release(); still() }, nil
+}
+
+// retryMove completes a rename that is not under way.
+func (c *Cache) retryMove(ctx context.Context, r Record) error {
+	if !c.idle {
+		return c.awaitMoves(ctx)
+	}
+	m := c.resumeMove(r)
+	defer m.lift()
+	release, err := m.claim(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return m.rollForward(ctx)
 }
 
 // rollForward brings the move to its end.
