@@ -75,6 +75,7 @@ type Cache struct {
 	idle           bool
 	renameLimit    int
 	veils          veils
+	emptied        emptied
 	moves          sync.Map // *treeMove under way
 	boot           string   // which boot of the machine this is
 	log            *slog.Logger
@@ -142,6 +143,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 		boot:        cmp.Or(o.Boot, bootID()),
 		removals:    newRemovals(),
 		sends:       newSends(cmp.Or(o.LateTime, defaultLateTime)),
+		emptied:     emptied{due: map[Name]*time.Timer{}},
 		renameLimit: cmp.Or(o.RenameLimit, defaultRenameLimit),
 		turns:       semaphore.NewWeighted(uploadsBehind),
 		queue:       newQueue(queueLimit()),

@@ -11,7 +11,7 @@ import (
 // Sync returns once everything that was closed before the call is in the
 // bucket, and what was removed is not, or with what prevents it.
 func (c *Cache) Sync(ctx context.Context) error {
-	err := c.commitAll(ctx, (*Staged).owes)
+	err := errors.Join(c.keepAllEmptied(ctx), c.commitAll(ctx, (*Staged).owes))
 	if c.awaitWatches(ctx) {
 		err = c.commitAll(ctx, (*Staged).owes) // what an older request had overwritten
 	}
@@ -27,7 +27,7 @@ func (c *Cache) Drain(ctx context.Context) error {
 	if c.idle {
 		return nil
 	}
-	err := c.commitAll(ctx, nil)
+	err := errors.Join(c.keepAllEmptied(ctx), c.commitAll(ctx, nil))
 	if c.awaitWatches(ctx) {
 		err = c.commitAll(ctx, nil) // what an older request had overwritten
 	}
@@ -98,6 +98,7 @@ func (s *Staged) isWatched() bool {
 func (c *Cache) Close() error {
 	c.drain.Do(func() { close(c.draining) })
 	c.cancel()
+	c.emptied.take()
 	c.retries.Wait()
 	<-c.watches.ended()
 	<-c.rolls.ended()

@@ -119,6 +119,7 @@ func (c *Cache) hideNoted(n Name, o remote.Object, late []remote.ETag, isOpen bo
 	c.dirs.PinAbsent(shown) // the bucket will show it until then
 	if dir, _ := shown.Split(); dir != "" {
 		c.dirs.Changed(dir, Entry{Kind: Dir})
+		c.noteEmptied(dir)
 	}
 	if !isOpen {
 		c.wakeRemovals()

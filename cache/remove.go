@@ -214,6 +214,7 @@ func (c *Cache) removed(n Name) {
 	c.dirs.Changed(n, Entry{Kind: Absent})
 	if dir, _ := n.Split(); dir != "" {
 		c.dirs.Changed(dir, Entry{Kind: Dir})
+		c.noteEmptied(dir)
 	}
 }
 

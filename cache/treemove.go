@@ -187,12 +187,12 @@ func (m *treeMove) claim(ctx context.Context) (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	release, err = m.c.gates.claim(ctx, keys...)
+	free, err := m.c.gates.claim(ctx, keys...)
 	if err != nil {
 		still()
 		return nil, err
 	}
-	return func() { release(); still() }, nil
+	return func() { free(); still() }, nil
 }
 
 // retryMove completes a rename that is not under way.

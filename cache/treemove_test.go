@@ -173,3 +173,26 @@ func (m *mounted) checkNames(n Name, want string) {
 		m.t.Errorf("in %q are %q, %v; want %q", n, got, err, want)
 	}
 }
+
+// TestDirectoryRenameIsCompletedWithoutAMount, on request.
+func TestDirectoryRenameIsCompletedWithoutAMount(t *testing.T) {
+	m := mount(t, Options{})
+	m.put("d/0", []byte("content"))
+	move := m.beginMove("d", "e", false)
+	noError(t, move.note())
+	m.cancel()
+	m.Cache = m.open(Options{StageDir: copyStage(t, m.stage.root), Idle: true})
+	pending := m.Pending()
+	if len(pending) != 1 || pending[0].State != StateRenaming || pending[0].Name != "d/" {
+		t.Fatalf("pending: %+v", pending)
+	}
+	if err := m.Discard(t.Context(), pending[0].ID); !errors.Is(err, ErrBusy) {
+		t.Errorf("discard: %v, want ErrBusy", err)
+	}
+	noError(t, m.Retry(t.Context(), pending[0].ID))
+	m.checkObject("d/0", nil)
+	m.checkObject("e/0", []byte("content"))
+	if left := m.Pending(); len(left) > 0 {
+		t.Errorf("pending: %+v", left)
+	}
+}

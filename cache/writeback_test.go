@@ -146,7 +146,7 @@ func TestManyRemovalsAreOneRequest(t *testing.T) {
 		t.Errorf("%d names are left, %v", len(all), err)
 	}
 	m.sync()
-	m.checkRequests("300 removals", counts{emulator.OpDeleteObjects: 1})
+	m.checkRequests("300 removals, and the marker of what is empty then", counts{emulator.OpDeleteObjects: 1, emulator.OpListObjects: 1, emulator.OpPutObject: 1})
 	m.checkObject("d/00007", nil)
 	if live := m.stage.journal.Live(); len(live) > 0 {
 		t.Errorf("left in the journal: %+v", live)
