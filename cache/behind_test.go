@@ -142,9 +142,9 @@ func TestUploadOfAPromiseThatIsWrittenToIsKnownAgain(t *testing.T) {
 	m.write(s, random("a", 100_000), 0)
 	repair := m.refusedCommit(s)
 	defer repair()
-	snap, ok := s.snapshot(false)
-	if !ok {
-		t.Fatal("nothing to upload")
+	snap, err := s.snapshot("a", false)
+	if snap == nil {
+		t.Fatalf("nothing to upload: %v", err)
 	}
 	m.write(s, []byte("edited"), 5)
 	snap.noteSending("made of both")
@@ -152,4 +152,28 @@ func TestUploadOfAPromiseThatIsWrittenToIsKnownAgain(t *testing.T) {
 	if m.stage.journal.safe() < m.stage.journal.last() {
 		t.Error("nothing on disk tells what is sent")
 	}
+}
+
+// TestFileThatIsRenamedJustBeforeItsUploadIsNotTakenForUploaded: what is stored then
+// is not under its name.
+func TestFileThatIsRenamedJustBeforeItsUploadIsNotTakenForUploaded(t *testing.T) {
+	m := mountBehind(t, Options{})
+	s := m.overwrite("a")
+	m.write(s, []byte("content"), 0)
+	if err := s.Save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	name, release, err := m.claimStaged(t.Context(), s)
+	noError(t, err)
+	m.rename("a", "b") // which does not wait for the claim
+	if err := m.uploadAs(t.Context(), s, &commit{}, name); !errors.Is(err, errRenamed) {
+		t.Errorf("%v, want errRenamed", err)
+	}
+	release()
+	s.Release()
+	m.sync()
+	m.checkObject("a", nil)
+	m.checkObject("b", []byte("content"))
+	m.checkFile("b", []byte("content"))
+	m.checkStageEmpty()
 }

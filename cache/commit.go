@@ -126,11 +126,24 @@ func (c *Cache) uploadSafely(ctx context.Context, s *Staged, run *commit) error 
 // upload brings the present state of s into the bucket, in its turn among the
 // mutations of its key.
 func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
-	name, release, err := c.claimStaged(ctx, s)
-	if err != nil {
-		return err
+	for {
+		name, release, err := c.claimStaged(ctx, s)
+		if err != nil {
+			return err
+		}
+		err = c.uploadAs(ctx, s, run, name)
+		release()
+		if !errors.Is(err, errRenamed) {
+			return err
+		}
 	}
-	defer release()
+}
+
+// errRenamed: the file has another name than the one that was claimed.
+var errRenamed = errors.New("renamed before its upload")
+
+// uploadAs is upload for the holder of the name's claim.
+func (c *Cache) uploadAs(ctx context.Context, s *Staged, run *commit, name Name) (err error) {
 	for try := 1; ; try++ {
 		isLast := try == uploadTries
 		err = c.uploadClaimed(ctx, s, run, name, isLast)
@@ -148,11 +161,11 @@ const uploadTries = 5
 // read may be no state of it.
 var errWritten = errors.New("written to while it was read")
 
-// uploadClaimed is upload for the holder of the name's claim.
+// uploadClaimed is one try of uploadAs.
 func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name Name, asItIs bool) error {
-	snap, ok := s.snapshot(run.ifOwed)
-	if !ok {
-		return nil
+	snap, err := s.snapshot(name, run.ifOwed)
+	if snap == nil {
+		return err
 	}
 	snap.ctx, snap.name, snap.asItIs = ctx, name, asItIs
 	snap.contentType = c.typeOf(snap.contentType, name)
@@ -324,12 +337,16 @@ func (s *snapshot) isStill() bool {
 // ReadAt implements io.ReaderAt for the bodies of requests.
 func (s *snapshot) ReadAt(p []byte, off int64) (int, error) { return s.readAt(s.ctx, p, off) }
 
-// snapshot returns false when there is nothing to send.
-func (s *Staged) snapshot(ifOwed bool) (*snapshot, bool) {
+// snapshot returns nil when there is nothing to send, and errRenamed where the file
+// has not the name n: in write-back mode a rename does not wait for a claim of it.
+func (s *Staged) snapshot(n Name, ifOwed bool) (*snapshot, error) {
 	s.lock()
 	defer s.mu.Unlock()
 	if !s.dirtyLocked() || ifOwed && !s.owesLocked() {
-		return nil, false
+		return nil, nil
+	}
+	if s.name != n {
+		return nil, errRenamed
 	}
 	s.settleDirectLocked()
 	late := s.lateLocked()
@@ -345,7 +362,7 @@ func (s *Staged) snapshot(ifOwed bool) (*snapshot, bool) {
 	if s.dataChanges <= s.committed && s.base.Size == s.size {
 		snap.local, snap.baseEnd = extents{}, s.size // nothing but the base
 	}
-	return snap, true
+	return snap, nil
 }
 
 // committedTo makes o, which holds snap, the file's version in the bucket and

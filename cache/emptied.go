@@ -72,8 +72,8 @@ func (c *Cache) isEmptied(dir Name) bool {
 	if c.stage == nil || c.idle || dir == "" || c.hasNoMarker(dir) {
 		return false
 	}
-	marker, known := c.known.Marker(c.path(c.dirKeyOf(dir)))
-	return !(known && marker.ETag != "") && c.dirs.isEmptied(dir) && len(c.stage.Under(dir)) == 0
+	marker, _ := c.known.Marker(c.path(c.dirKeyOf(dir)))
+	return marker.ETag == "" && c.dirs.isEmptied(dir) && len(c.stage.Under(dir)) == 0
 }
 
 // keepEmptied gives dir a marker if it is still there, and still empty: a listing,

@@ -148,8 +148,12 @@ func (f *faulty) prepare(t testing.TB, s *store) {
 	s.put(t, f.call+" "+f.op+"/", "")
 	for _, row := range f.rows {
 		for _, suffix := range f.objects {
-			s.put(t, f.name(row.code, "once")+suffix, "content")
-			s.put(t, f.name(row.code, "always")+suffix, "content")
+			content := "content"
+			if strings.HasSuffix(suffix, "/") { // a marker
+				content = ""
+			}
+			s.put(t, f.name(row.code, "once")+suffix, content)
+			s.put(t, f.name(row.code, "always")+suffix, content)
 		}
 	}
 }
