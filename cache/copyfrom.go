@@ -19,7 +19,7 @@ func (s *Staged) CopyFrom(ctx context.Context, o remote.Object) error {
 		return err
 	}
 	defer release()
-	snap, ok := s.beginCopy(o)
+	snap, ok := s.beginCopy(name, o)
 	if !ok {
 		return fmt.Errorf("copy to %q: %w", name, errors.ErrUnsupported)
 	}
@@ -33,8 +33,9 @@ func (s *Staged) CopyFrom(ctx context.Context, o remote.Object) error {
 	return nil
 }
 
-// beginCopy makes o the file's base, as what the journal says of it, if it is empty.
-func (s *Staged) beginCopy(o remote.Object) (*snapshot, bool) {
+// beginCopy makes o the base of the file n, as what the journal says of it, if it is
+// empty.
+func (s *Staged) beginCopy(n Name, o remote.Object) (*snapshot, bool) {
 	s.mu.Lock()
 	isEmpty := s.size == 0 && s.baseEnd == 0 && len(s.local.list) == 0
 	if !isEmpty || s.direct != nil || s.unlinked || s.saving > 0 || s.isLate || s.promisedLocked() || s.ahead != nil || s.upload != nil || s.aside != nil ||
@@ -46,12 +47,12 @@ func (s *Staged) beginCopy(o remote.Object) (*snapshot, bool) {
 	s.baseEnd, s.size, s.wasWritten = o.Size, o.Size, true
 	s.touchLocked(true)
 	s.mu.Unlock()
-	snap, ok := s.snapshot(false)
-	if ok && !snap.isBase() { // written to meanwhile
+	snap, err := s.snapshot(n, false)
+	if err != nil || snap != nil && !snap.isBase() { // renamed or written to meanwhile
 		s.undoCopy(nil)
 		return nil, false
 	}
-	return snap, ok
+	return snap, snap != nil
 }
 
 func (c *Cache) copyInto(ctx context.Context, snap *snapshot) (remote.Object, error) {

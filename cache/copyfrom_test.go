@@ -89,7 +89,7 @@ func TestCopyIsTakenUpAfterACrash(t *testing.T) {
 			from := m.put("from", want)
 			s := m.overwrite("to")
 			defer s.Release()
-			snap, ok := s.beginCopy(from)
+			snap, ok := s.beginCopy(s.nameNow(), from)
 			if !ok {
 				t.Fatal("refused")
 			}

@@ -167,7 +167,7 @@ func TestHolesInWhatTheKernelWrites(t *testing.T) {
 	m := mount(t, Options{KernelWrites: true})
 	k, content := m.direct("a"), aheadContent()
 	k.pwrite(content, 0)
-	m.untilSent(k.Staged, 1)
+	m.untilSent(k.Staged, aheadTestParts-1)
 	m.allocate(k.Staged, Allocation{Off: 1 << 20, End: 2<<20 + 10, Zero: true, Free: true, KeepSize: true})
 	clear(content[1<<20 : 2<<20+10])
 	end := int64(len(content))
