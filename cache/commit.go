@@ -127,16 +127,21 @@ func (c *Cache) uploadSafely(ctx context.Context, s *Staged, run *commit) error 
 // mutations of its key.
 func (c *Cache) upload(ctx context.Context, s *Staged, run *commit) error {
 	for {
-		name, release, err := c.claimStaged(ctx, s)
-		if err != nil {
-			return err
-		}
-		err = c.uploadAs(ctx, s, run, name)
-		release()
-		if !errors.Is(err, errRenamed) {
+		if err := c.uploadNamed(ctx, s, run); !errors.Is(err, errRenamed) {
 			return err
 		}
 	}
+}
+
+// uploadNamed is upload under the name that the file has at first; errRenamed where
+// it has another one then.
+func (c *Cache) uploadNamed(ctx context.Context, s *Staged, run *commit) error {
+	name, release, err := c.claimStaged(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return c.uploadAs(ctx, s, run, name)
 }
 
 // errRenamed: the file has another name than the one that was claimed.

@@ -63,7 +63,7 @@ func TestCreatingASmallFileIsOnePut(t *testing.T) {
 	shellCost(t, s, m, "cp new /dev/null; cat new; test -s new", counts{})
 	shellCost(t, s, m, "mkdir fresh", counts{opPut: 1})
 	shellCost(t, s, m, "echo new > fresh/new", counts{opPut: 1})
-	shellCost(t, s, m, "cp a fresh/copy", counts{opGet: 1, opPut: 1})
+	shellCost(t, s, m, "cp a fresh/copy", counts{opCopy: 1})
 }
 
 func TestFirstLookupIsOneListPage(t *testing.T) {
@@ -104,7 +104,7 @@ func TestEveryCloseWithNewBytesIsOnePut(t *testing.T) {
 	shellCost(t, s, m, "touch touched", counts{opPut: 1})
 	shellCost(t, s, m, "dd if=/dev/zero of=zeros bs=64k count=4 status=none", counts{opPut: 1})
 	shellCost(t, s, m, "dd if=/dev/zero of=zeros bs=1 count=1 seek=9 conv=notrunc status=none", counts{opACL: 1, opHead: 1, opPut: 1})
-	shellCost(t, s, m, "cat < a > copy", counts{opGet: 1, opPut: 1})
+	shellCost(t, s, m, "cat < a > copy", counts{opCopy: 1})
 	p := m.start(t)
 	f, err := p.open("kept", unix.O_RDWR|unix.O_CREAT)
 	ok(t, err)
