@@ -83,12 +83,13 @@ func (c *Cache) keepEmptied(ctx context.Context, dir Name) error {
 		return nil
 	}
 	key := c.dirKeyOf(dir)
-	most := min(1+len(c.removals.under(key)), maxBatch)
+	isLeaving, leaving := c.removals.leaving(key)
+	most := min(1+leaving, maxBatch)
 	page, err := c.client.ListPage(ctx, remote.ListOptions{Bucket: c.bucket, Prefix: key, MaxKeys: most})
 	switch {
 	case err != nil:
 		return fmt.Errorf("look whether %q is empty: %w", dir, err)
-	case slices.ContainsFunc(page.Objects, func(o remote.Object) bool { return !c.removals.hides(o.Path) }):
+	case slices.ContainsFunc(page.Objects, func(o remote.Object) bool { return !isLeaving(o) }):
 		return nil
 	case c.writeBack:
 		return c.storeBehind(ctx, dir, dir.marker(), nil, Attr{})

@@ -86,6 +86,19 @@ func (x *removals) under(prefix string) []*removal {
 	return all
 }
 
+// leaving returns what tells, of the objects in a listing below prefix that is made
+// after this call, those on their way out: some may be gone before it is looked at.
+func (x *removals) leaving(prefix string) (isLeaving func(o remote.Object) bool, count int) {
+	all := map[remote.Path]remote.ETag{}
+	for _, r := range x.under(prefix) {
+		all[r.object.Path] = r.object.ETag
+	}
+	return func(o remote.Object) bool {
+		etag, was := all[o.Path]
+		return was && (etag == "" || etag == o.ETag) || x.hides(o.Path)
+	}, len(all)
+}
+
 // hides reports whether the object at p is on its way out.
 func (x *removals) hides(p remote.Path) bool { return x.get(p, "") != nil }
 

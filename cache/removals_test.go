@@ -173,3 +173,24 @@ func TestDirectoryWithAnOrphanIsEmpty(t *testing.T) {
 		m.checkObject("d/a", nil)
 	})
 }
+
+// TestDirectoryIsEmptyWhileItsLastObjectsGo, though a listing shows them that is
+// looked at when they are gone.
+func TestDirectoryIsEmptyWhileItsLastObjectsGo(t *testing.T) {
+	m := mountBehind(t, Options{})
+	m.put("d/", nil, remote.PutOptions{ContentType: markerType})
+	m.put("d/a", []byte("content"))
+	m.checkKind("d/a", File)
+	m.remove("d/a")
+	isLeaving, count := m.removals.leaving("d/")
+	listed := m.head("d/a")
+	m.sync()
+	if count != 1 || !isLeaving(listed) {
+		t.Errorf("%d on their way out, %v", count, isLeaving(listed))
+	}
+	another := listed
+	another.ETag = "another"
+	if isLeaving(another) {
+		t.Error("what another client has made is taken for it")
+	}
+}

@@ -138,7 +138,8 @@ func (c *Cache) checkEmpty(ctx context.Context, n Name) (hasMarker bool, err err
 	}
 	key := c.dirKeyOf(n)
 	list := remote.ListOptions{Bucket: c.bucket, Prefix: key, MaxKeys: 2}
-	if len(c.removals.under(key)) > 0 {
+	isLeaving, leaving := c.removals.leaving(key)
+	if leaving > 0 {
 		list.MaxKeys = 0 // it may have many keys that are on their way out
 	}
 	for page, err := range c.client.List(ctx, list) {
@@ -147,7 +148,7 @@ func (c *Cache) checkEmpty(ctx context.Context, n Name) (hasMarker bool, err err
 		}
 		for _, o := range page.Objects {
 			switch {
-			case c.removals.hides(o.Path):
+			case isLeaving(o):
 			case o.Path.Key != key || o.Size > 0:
 				return false, ErrNotEmpty
 			default:

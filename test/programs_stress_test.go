@@ -60,7 +60,7 @@ func TestBonnieCompletes(t *testing.T) {
 	requirePrograms(t, "bonnie++")
 	s, _ := startEmulator(t, emulator.Options{})
 	m := s.mount(t, root())
-	out := m.shell().run(t, 3*time.Minute, "mkdir b; bonnie++ -f -d b -u root -r 16 -s 32 -n 1:4096:0:4 -q 2>/dev/null")
+	out := m.shell().run(t, 3*time.Minute, "mkdir b; bonnie++ -f -d b -u root -r 16 -s 32 -n 1:4096:0:4 -q 2>&1")
 	if !strings.Contains(out, ",") {
 		t.Errorf("it printed %q", out)
 	}
