@@ -21,6 +21,7 @@ type ledgerProgram struct {
 	isKilled func() bool // the daemon is, or is about to be
 	mayFail  bool        // uploads, because of a fault
 	noted    func()      // called after each entry in the ledger; nil: nothing is
+	noHoles  bool        // the stage's file system cannot have any
 	finished bool        // by the kill, or an error that should not be
 	tags     int         // so far: no two writes are alike
 }

@@ -97,7 +97,7 @@ func (w *killWriter) writeTo(h *ledgerHandle) {
 		h.truncate(at)
 		return
 	}
-	if w.r.IntN(10) == 0 && at < size {
+	if w.r.IntN(10) == 0 && at < size && !w.noHoles {
 		h.punch(at, 1+w.r.IntN(size-at))
 		return
 	}

@@ -49,6 +49,7 @@ func (p *powerTest) run(t *testing.T, work func(w *powerWriter)) {
 	m := p.s.mount(t, root(), append(p.options, "--retry-time=1s", "--late-time=1s", "--stage-dir="+p.disk.path)...)
 	m.mayFail = true
 	for _, w := range p.writers {
+		w.noHoles = true
 		w.start(t, m)
 		w.mayFail = !w.writeBack
 		p.working.Go(func() { work(w) })
