@@ -69,11 +69,11 @@ func (c *Cache) noteEmptied(dir Name) {
 // isEmptied reports whether dir is one without a marker, and has become empty, as
 // far as is known here.
 func (c *Cache) isEmptied(dir Name) bool {
-	if c.stage == nil || c.idle || dir == "" || c.hasNoMarker(dir) {
+	if c.stage == nil || c.idle || dir == "" || c.hasNoMarker(dir) || !c.dirs.isEmptied(dir) { // which is memory only
 		return false
 	}
 	marker, _ := c.known.Marker(c.path(c.dirKeyOf(dir)))
-	return marker.ETag == "" && c.dirs.isEmptied(dir) && len(c.stage.Under(dir)) == 0
+	return marker.ETag == "" && len(c.stage.Under(dir)) == 0
 }
 
 // keepEmptied gives dir a marker if it is still there, and still empty: a listing,

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,13 +11,10 @@ import (
 	"ncloudfs/remote"
 )
 
-// grantsPrefix begins the ID of a record that is about no file, but about a copy
-// which is to get grants; no data file is called so.
+// grantsPrefix begins the ID of a record that is about a copy which is to get grants.
 const grantsPrefix = "grants "
 
-func grantsID(key string) string {
-	return grantsPrefix + base64.RawURLEncoding.EncodeToString([]byte(key))
-}
+func grantsID(key string) string { return keyID(grantsPrefix, key) }
 
 func (r Record) isGrants() bool { return strings.HasPrefix(r.ID, grantsPrefix) }
 
@@ -26,15 +22,8 @@ func (r Record) isGrants() bool { return strings.HasPrefix(r.ID, grantsPrefix) }
 // get, which no header carries: after a crash in between the next mount sets them.
 // endGrants ends the record.
 func (c *Cache) noteGrants(key string, old remote.Object, acl *remote.ACL) error {
-	seq, err := c.stage.journal.Append(Record{ID: grantsID(key), State: StateACLPending, At: time.Now(),
+	return c.appendSafe(Record{ID: grantsID(key), State: StateACLPending, At: time.Now(),
 		Key: []byte(key), Object: recordObject(old), ACL: acl})
-	if err == nil {
-		err = c.stage.journal.Sync(seq)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrStage, err)
-	}
-	return nil
 }
 
 // endGrants ends what noteGrants has recorded of key, if it has, unless a

@@ -156,9 +156,12 @@ func (c *Cache) removalRecord(o remote.Object, late ...remote.ETag) Record {
 		Object: recordObject(o), Late: slices.Concat(late, c.sends.late(o.Path.Key))}
 }
 
-// removalID names a removal in the journal; no data file is called so.
-func removalID(p remote.Path) string {
-	return "removed " + base64.RawURLEncoding.EncodeToString([]byte(p.Key))
+// removalID names a removal in the journal.
+func removalID(p remote.Path) string { return keyID("removed ", p.Key) }
+
+// keyID names a record that is about a key, and no file: no data file is called so.
+func keyID(kind, key string) string {
+	return kind + base64.RawURLEncoding.EncodeToString([]byte(key))
 }
 
 // dropRemoval forgets the removal at p: it is carried out, or a new object has

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -45,6 +46,18 @@ func (c *Cache) appendLogged(n Name, group ...Record) uint64 {
 		c.log.Error("a crash now would lose what is not in the bucket yet", "path", string(n), "err", err)
 	}
 	return seq
+}
+
+// appendSafe writes to the journal, safe from a loss of power.
+func (c *Cache) appendSafe(r Record) error {
+	seq, err := c.stage.journal.Append(r)
+	if err == nil {
+		err = c.stage.journal.Sync(seq)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStage, err)
+	}
+	return nil
 }
 
 // noteDoneLocked ends all that the journal says of the file.

@@ -2,9 +2,7 @@ package cache
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -38,7 +36,7 @@ type Progress struct {
 	Deleted int64  `json:"deleted"`
 }
 
-// movePrefix begins the ID of the record of a treeMove; no data file is called so.
+// movePrefix begins the ID of the record of a treeMove.
 const movePrefix = "rename "
 
 func (r Record) isMove() bool { return strings.HasPrefix(r.ID, movePrefix) }
@@ -47,23 +45,15 @@ func (r Record) isMove() bool { return strings.HasPrefix(r.ID, movePrefix) }
 // them.
 func (c *Cache) beginMove(from, to Name, isThere bool) *treeMove {
 	m := &treeMove{c: c, from: from, to: to, lift: c.veils.hide(to, isThere)}
-	m.record = Record{ID: movePrefix + base64.RawURLEncoding.EncodeToString([]byte(c.dirKeyOf(from))), State: StateRenaming,
-		At: time.Now(), Key: []byte(c.dirKeyOf(from)), To: []byte(c.dirKeyOf(to)), ToExists: isThere}
+	skew, _ := c.client.ClockSkew() // the dates of its copies are the server's
+	m.record = Record{ID: keyID(movePrefix, c.dirKeyOf(from)), State: StateRenaming,
+		At: time.Now().Add(-skew), Key: []byte(c.dirKeyOf(from)), To: []byte(c.dirKeyOf(to)), ToExists: isThere}
 	c.moves.Store(m, nil)
 	return m
 }
 
 // note puts the move's state into the journal, safe from a loss of power.
-func (m *treeMove) note() error {
-	seq, err := m.c.stage.journal.Append(m.record)
-	if err == nil {
-		err = m.c.stage.journal.Sync(seq)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrStage, err)
-	}
-	return nil
-}
+func (m *treeMove) note() error { return m.c.appendSafe(m.record) }
 
 // end forgets the move: there is nothing left to do.
 func (m *treeMove) end() {
