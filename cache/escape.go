@@ -56,14 +56,19 @@ func escapeNext(raw string) (shown string, size int) {
 	return raw[:size], size
 }
 
+// isPlain reports whether raw is a name by itself, for sure.
+func isPlain(raw string) bool {
+	return raw != "" && raw != "." && raw != ".." && len(raw) <= MaxBase && utf8.ValidString(raw) &&
+		strings.IndexByte(raw, 0) < 0 && !strings.Contains(raw, escapeBegin)
+}
+
 // escape returns the names that a component of a key has: one, or where that would
 // be too long, several, of directories but for the last.
 func escape(raw string) []string {
-	switch raw {
-	case "", ".", "..":
+	switch {
+	case raw == "" || raw == "." || raw == "..":
 		return []string{escapeBegin + raw + "}"}
-	}
-	if len(raw) <= MaxBase && utf8.ValidString(raw) && !strings.ContainsRune(raw, 0) && !strings.Contains(raw, escapeBegin) {
+	case isPlain(raw):
 		return []string{raw}
 	}
 	var whole, part strings.Builder

@@ -110,12 +110,17 @@ func (b *listingBuilder) addDir(base string) { b.addEntry(base, listed{isDir: tr
 // addEntry adds what the component base of keys is shown as, if that is in this
 // directory.
 func (b *listingBuilder) addEntry(base string, e listed) {
+	if b.pieces == nil && isPlain(base) { // nearly all
+		e.base = strings.Clone(base) // not the whole key
+		b.listing.entries = append(b.listing.entries, e)
+		return
+	}
 	shown := escape(b.begun + base)
 	depth := len(b.pieces)
 	if len(shown) <= depth || !slices.Equal(shown[:depth], b.pieces) {
 		return
 	}
-	if e.base = strings.Clone(shown[depth]); len(shown) > depth+1 { // not the whole key
+	if e.base = strings.Clone(shown[depth]); len(shown) > depth+1 {
 		e = listed{base: e.base, isDir: true}
 	}
 	b.listing.entries = append(b.listing.entries, e)
