@@ -102,6 +102,23 @@ func (c *Cache) commitBehind(s *Staged) {
 	}
 }
 
+// again does what runs behind until it succeeds, or the mount ends: what is left is
+// then in the journal. failed is told of each failure, and when the next try is.
+func (c *Cache) again(what string, do func(context.Context) error, failed func(err error, wait time.Duration)) {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		err := c.safely(what, func() error { return do(c.ctx) })
+		if err == nil || c.ctx.Err() != nil {
+			return
+		}
+		failed(err, wait)
+		select {
+		case <-time.After(wait):
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
 func (s *Staged) owes() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -56,21 +56,12 @@ func (c *Cache) takeUpGrants(r Record) {
 // grantBehind sets the grants of a copy, again and again until it has them.
 func (c *Cache) grantBehind(r Record) {
 	c.retries.Go(func() {
-		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-			err := c.safely("the ACL of a copy", func() error { return c.grantLeft(c.ctx, r) })
-			if err == nil || c.ctx.Err() != nil {
-				return // in the latter case the journal tells the next mount
-			}
+		c.again("the ACL of a copy", func(ctx context.Context) error { return c.grantLeft(ctx, r) }, func(err error, wait time.Duration) {
 			c.log.Error("a copy that a rename has made is private still; it will be tried again",
 				"path", c.path(string(r.Key)).String(), "err", err, "again_in", wait.String())
 			r.Error = err.Error()
 			c.appendLogged(c.nameOf(string(r.Key)), r)
-			select {
-			case <-time.After(wait):
-			case <-c.ctx.Done():
-				return
-			}
-		}
+		})
 	})
 }
 

@@ -144,19 +144,10 @@ func (c *Cache) takeUpMove(r Record) {
 	c.sends.recall(c.path(string(r.To)), "") // copies may still be on their way
 	c.rolls.Go(func() {
 		defer release()
-		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-			err := c.safely("the rename of a directory", func() error { return m.rollForward(c.ctx) })
-			if err == nil || c.ctx.Err() != nil {
-				return // in the latter case the journal tells the next mount
-			}
+		c.again("the rename of a directory", m.rollForward, func(err error, wait time.Duration) {
 			c.log.Error("a directory that was being renamed is at its old name still; it will be tried again",
 				"directory", string(m.from), "to", string(m.to), "err", err, "again_in", wait.String())
-			select {
-			case <-time.After(wait):
-			case <-c.ctx.Done():
-				return
-			}
-		}
+		})
 	})
 }
 

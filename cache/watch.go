@@ -17,21 +17,15 @@ func (c *Cache) watchBehind(s *Staged, o remote.Object, d doubt) {
 		return
 	}
 	c.watches.Go(func() {
-		wait := time.Until(d.until)
-		for again := firstRetry; ; again = min(2*again, lastRetry) {
-			select {
-			case <-time.After(wait):
-			case <-c.ctx.Done():
-				return // the journal tells the next mount to look
-			}
-			err := c.lookAgain(c.ctx, s, o, d)
-			if err == nil || c.ctx.Err() != nil {
-				return
-			}
-			c.log.Warn("cannot look whether an older upload has overwritten a newer one",
-				"err", err, "again_in", again.String())
-			wait = again
+		select {
+		case <-time.After(time.Until(d.until)):
+		case <-c.ctx.Done():
+			return // the journal tells the next mount to look
 		}
+		c.again("a look at "+o.Path.String(), func(ctx context.Context) error { return c.lookAgain(ctx, s, o, d) }, func(err error, wait time.Duration) {
+			c.log.Warn("cannot look whether an older upload has overwritten a newer one",
+				"err", err, "again_in", wait.String())
+		})
 	})
 }
 
