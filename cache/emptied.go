@@ -66,11 +66,14 @@ func (c *Cache) noteEmptied(dir Name) {
 	}
 }
 
-// isEmptied reports whether dir is one without a marker, and has become empty, as
-// far as is known here.
+// isEmptied reports whether dir is a directory without a marker that has become
+// empty, as far as is known here.
 func (c *Cache) isEmptied(dir Name) bool {
 	if c.stage == nil || c.idle || dir == "" || c.hasNoMarker(dir) || !c.dirs.isEmptied(dir) { // which is memory only
 		return false
+	}
+	if e, known := c.Peek(dir); known && e.Kind != Dir {
+		return false // removed
 	}
 	marker, _ := c.known.Marker(c.path(c.dirKeyOf(dir)))
 	return marker.ETag == "" && len(c.stage.Under(dir)) == 0
@@ -79,7 +82,7 @@ func (c *Cache) isEmptied(dir Name) bool {
 // keepEmptied gives dir a marker if it is still there, and still empty: a listing,
 // and a PUT.
 func (c *Cache) keepEmptied(ctx context.Context, dir Name) error {
-	if e, known := c.Peek(dir); known && e.Kind != Dir || !c.isEmptied(dir) {
+	if !c.isEmptied(dir) {
 		return nil
 	}
 	key := c.dirKeyOf(dir)
@@ -99,7 +102,7 @@ func (c *Cache) keepEmptied(ctx context.Context, dir Name) error {
 		return nil // its own parent is gone
 	}
 	defer release()
-	if e, known := c.Peek(dir); known && e.Kind != Dir || !c.isEmptied(dir) {
+	if !c.isEmptied(dir) {
 		return nil // removed, or filled, meanwhile
 	}
 	if err := c.putMarker(ctx, dir, nil, c.acl); err != nil {
