@@ -177,18 +177,27 @@ func (c *cell) steps(ctx context.Context) (sample, error) {
 	return s, err
 }
 
-// forget lets counts begin anew, and drops the kernel's caches where the
-// workload is a cold one.
+// forget lets counts begin anew, drops the kernel's caches where the workload is
+// a cold one, and has memory ready for what it fills them with.
 func (c *cell) forget(ctx context.Context) error {
 	if c.contender != disk {
 		if err := c.server.reset(ctx); err != nil {
 			return err
 		}
 	}
-	if c.w.hot {
-		return nil
+	if !c.w.hot {
+		if err := dropCaches(); err != nil {
+			return err
+		}
 	}
-	return dropCaches()
+	if !c.sizes.IsFull {
+		return nil // its seconds say nothing
+	}
+	size := int64(spareMemory)
+	if c.w.pages != nil {
+		size += c.w.pages(c.sizes)
+	}
+	return presentMemory(ctx, size)
 }
 
 // spent is what the mount's process has used; nothing without one.

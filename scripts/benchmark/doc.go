@@ -8,7 +8,9 @@
 // so that what else the machine does meets all contenders alike. Each cell has
 // a process of its own for the emulated service, an empty mount in another, and
 // a third for the workload itself, so that memory (VmHWM) and CPU seconds are
-// the mount's alone. Before what is measured the kernel's caches are dropped.
+// the mount's alone. Before what is measured the kernel's caches are dropped, and
+// memory is used and given back: the host of a virtual machine may have taken what
+// was free, and would otherwise be what is measured.
 // The contender "client" has no mount: the workload's own process is measured.
 //
 // # The service

@@ -33,6 +33,8 @@ func run(args []string) error {
 			return serve(os.Stdin, os.Stdout)
 		case roleStep:
 			return step(ctx, os.Stdin, os.Stdout)
+		case roleMemory:
+			return useMemory(os.Stdin)
 		}
 	}
 	b, err := parse(args)

@@ -21,6 +21,7 @@ func reading() []*workload {
 			name:    "read-dd",
 			title:   func(z sizes) string { return "read " + size(z.Large) + ", dd bs=1M" },
 			objects: oneLarge,
+			pages:   large,
 			run:     readLarge,
 			alone: func(ctx context.Context, c *remote.Client, z sizes) error {
 				return fetch(ctx, c, "large", z.Large)
@@ -30,6 +31,7 @@ func reading() []*workload {
 			name:    "read-cat",
 			title:   func(z sizes) string { return "read " + size(z.Large) + ", cat" },
 			objects: oneLarge,
+			pages:   large,
 			run: func(p place) error { // cat to /dev/null itself reads nothing
 				return p.sh(`cat large | ` + drop("iflag=fullblock bs=128K", p.Sizes.Large>>17))
 			},
@@ -40,6 +42,7 @@ func reading() []*workload {
 			objects: func(z sizes) []object {
 				return []object{{"1", z.Medium}, {"2", z.Medium}, {"3", z.Medium}, {"4", z.Medium}}
 			},
+			pages: func(z sizes) int64 { return 4 * z.Medium },
 			run: func(p place) error {
 				return p.sh(`for f in 1 2 3 4; do ` + drop("if=$f bs=1M", p.Sizes.Medium>>20) + ` & all="$all $!"; done
 					for f in $all; do wait $f || exit; done`)

@@ -13,6 +13,7 @@ func rereading() []*workload {
 			name:    name,
 			title:   func(z sizes) string { return "read " + size(z.Large) + " again " + title },
 			objects: oneLarge,
+			pages:   large,
 			warm:    readOften,
 			keeps:   true,
 			remount: remount,

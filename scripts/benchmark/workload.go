@@ -66,6 +66,7 @@ type workload struct {
 
 	objects func(z sizes) []object // nil: the bucket is empty
 	stores  func(z sizes) int64    // bytes, other than zeros, that the service gets to store; nil: few
+	pages   func(z sizes) int64    // bytes of files that the kernel caches meanwhile; nil: few
 	warm    func(p place) error    // done before, through the mount; nil: nothing
 	run     func(p place) error    // what is measured
 
@@ -110,6 +111,9 @@ func size(n int64) string {
 	}
 	return fmt.Sprintf("%d MiB", n>>20)
 }
+
+func large(z sizes) int64  { return z.Large }
+func medium(z sizes) int64 { return z.Medium }
 
 // numbered makes n objects of one size below a prefix.
 func numbered(prefix string, n int, size int64) []object {

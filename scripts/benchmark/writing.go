@@ -17,6 +17,7 @@ func writing() []*workload {
 		{
 			name:   "write-dd",
 			title:  func(z sizes) string { return "write " + size(z.Large) + ", dd bs=1M, until close" },
+			pages:  large,
 			writes: true,
 			run: func(p place) error {
 				return p.sh(fmt.Sprintf(`dd if=/dev/zero of=large bs=1M count=%d status=none`, p.Sizes.Large>>20))
@@ -26,6 +27,7 @@ func writing() []*workload {
 		}, {
 			name:   "write-4k",
 			title:  func(z sizes) string { return "write " + size(z.Medium) + " by 4 KiB, until close" },
+			pages:  medium,
 			writes: true,
 			run: func(p place) error {
 				return p.sh(fmt.Sprintf(`dd if=/dev/zero of=medium bs=4k count=%d status=none`, p.Sizes.Medium>>12))
@@ -54,6 +56,7 @@ func writing() []*workload {
 			title:   func(z sizes) string { return "change 4 KiB in the middle of " + size(z.Medium) },
 			objects: func(z sizes) []object { return []object{{"medium", z.Medium}} },
 			stores:  func(z sizes) int64 { return z.Medium },
+			pages:   medium,
 			run: func(p place) error {
 				return p.sh(fmt.Sprintf(`dd if=/dev/zero of=medium bs=4k count=1 seek=%d conv=notrunc status=none`, p.Sizes.Medium>>13))
 			},
