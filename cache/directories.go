@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
@@ -22,7 +23,8 @@ const recordCost = 512
 //
 // Its bound is bytes; the directories used longest ago go first, all they know
 // with them, except for names that are only local. A listing that is larger than
-// that is not kept.
+// that is known only as long as somebody reads it, who keeps it: `ls -l` asks for
+// each name while it has the directory open.
 type directories struct {
 	bucket, prefix string
 	ttl            time.Duration
@@ -35,7 +37,8 @@ type directories struct {
 }
 
 type directory struct {
-	listing *listing // the last complete one; nil: none
+	listing *listing              // the last complete one; nil: none
+	lent    weak.Pointer[listing] // instead, where that is too large to be kept
 	records map[string]record
 	isLarge bool // its first page was truncated: look its names up one by one
 }
@@ -70,18 +73,33 @@ func (d *directories) Lookup(n Name) (e Entry, ok, isLarge bool) {
 	if r, found := dir.records[base]; found && r.holds(now) {
 		return r.Entry, true, dir.isLarge
 	}
-	if !dir.valid(now) {
+	l := dir.valid(now)
+	if l == nil {
 		return Entry{}, false, dir.isLarge
 	}
-	if item, found := dir.listing.find(base); found {
-		return d.entry(n, item, dir.listing), true, false
+	if item, found := l.find(base); found {
+		return d.entry(n, item, l), true, false
 	}
-	return Entry{Kind: Absent, Expires: dir.listing.expires}, dir.listing.ordered, true
+	return Entry{Kind: Absent, Expires: l.expires}, l.ordered, true
 }
 
-func (d *directory) valid(now time.Time) bool {
-	return d.listing != nil && now.Before(d.listing.expires)
+// last returns the last complete listing, or nil.
+func (d *directory) last() *listing {
+	if d.listing != nil {
+		return d.listing
+	}
+	return d.lent.Value()
 }
+
+// valid returns the last complete listing if it is still believed, else nil.
+func (d *directory) valid(now time.Time) *listing {
+	if l := d.last(); l != nil && now.Before(l.expires) {
+		return l
+	}
+	return nil
+}
+
+func (d *directory) drop() { d.listing, d.lent = nil, weak.Pointer[listing]{} }
 
 func (d *directories) entry(n Name, item listed, l *listing) Entry {
 	if item.isDir {
@@ -98,10 +116,13 @@ func (d *directories) List(n Name) (l *listing, records []DirEntry, ok bool) {
 	defer d.mu.Unlock()
 	dir, found := d.known.Get(n)
 	now := time.Now()
-	if !found || !dir.valid(now) {
+	if !found {
 		return nil, nil, false
 	}
-	return dir.listing, dir.believed(now), true
+	if l = dir.valid(now); l == nil {
+		return nil, nil, false
+	}
+	return l, dir.believed(now), true
 }
 
 // Records returns what is to be believed of names in n whatever a listing says,
@@ -134,13 +155,14 @@ func (r record) holds(now time.Time) bool { return r.pinned || now.Before(r.Expi
 func (d *directories) Learn(n Name, l *listing) {
 	now := time.Now()
 	d.change(n, func(dir *directory) {
-		if dir.listing != nil && dir.listing.begun.After(l.begun) || d.gone.since(n, l.begun) {
+		if last := dir.last(); last != nil && last.begun.After(l.begun) || d.gone.since(n, l.begun) {
 			return
 		}
+		dir.drop()
 		dir.listing = l
 		dir.isLarge = len(l.entries) >= 1000
 		if dir.cost() > d.limit {
-			dir.listing = nil
+			dir.listing, dir.lent = nil, weak.Make(l)
 		}
 		for base, r := range dir.records {
 			if !r.survives(l, base, now) {
@@ -239,6 +261,7 @@ func (d *directories) Created(n Name) {
 	now := time.Now()
 	d.Changed(n, Entry{Kind: Dir})
 	d.change(n, func(dir *directory) {
+		dir.drop()
 		dir.listing = &listing{begun: now, expires: now.Add(d.ttl), ordered: true}
 		dir.isLarge = false
 	})
@@ -250,7 +273,7 @@ func (d *directories) Forget(n Name) {
 	parent, base := n.Split()
 	d.change(parent, func(dir *directory) {
 		d.gone.note(parent, false)
-		dir.listing = nil
+		dir.drop()
 		if !dir.records[base].pinned {
 			delete(dir.records, base)
 		}
@@ -331,7 +354,7 @@ func (d *directories) dropLocked(n Name) {
 		return
 	}
 	d.cost -= dir.cost()
-	dir.listing = nil
+	dir.drop()
 	for base, r := range dir.records {
 		if !r.pinned {
 			delete(dir.records, base)

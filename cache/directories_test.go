@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -310,6 +311,7 @@ func TestListingBeyondTheBoundIsNotKept(t *testing.T) {
 	d.Learn("small", listingNow("a"))
 	d.Learn("d", listingNow("a", "b"))
 	d.Learn("d", listingNow(strings.Split("abcdefghijklmnopqrst", "")...))
+	runtime.GC() // which takes what nobody reads
 	if _, _, ok := d.List("d"); ok || d.cost > d.limit {
 		t.Errorf("%d bytes of %d, kept %v", d.cost, d.limit, ok)
 	}
@@ -329,4 +331,32 @@ func checkCost(t *testing.T, d *directories) {
 	if d.cost != want {
 		t.Errorf("cost %d, want %d", d.cost, want)
 	}
+}
+
+// TestListingThatIsTooLargeIsKnownWhileItIsRead, and takes none of the bound.
+func TestListingThatIsTooLargeIsKnownWhileItIsRead(t *testing.T) {
+	d := newDirectories("bucket", "", testTTL, 2*recordCost)
+	names := make([]string, 100)
+	for i := range names {
+		names[i] = fmt.Sprint(i)
+	}
+	l := listingNow(names...)
+	d.Learn("d", l)
+	checkLookup(t, d, "5", "file")
+	checkLookup(t, d, "none", "absent")
+	if bytes := d.Bytes(); bytes > 2*recordCost {
+		t.Errorf("it takes %d bytes", bytes)
+	}
+	d.Changed("d/5", Entry{Kind: Absent})
+	checkLookup(t, d, "5", "absent")
+	runtime.KeepAlive(l)
+	runtime.GC()
+	checkLookup(t, d, "6", "?")
+	checkLookup(t, d, "5", "absent")
+
+	l = listingNow(names...)
+	d.Learn("d", l)
+	d.Forget("d/7")
+	checkLookup(t, d, "7", "?")
+	runtime.KeepAlive(l)
 }

@@ -147,8 +147,8 @@ func (s *statWalks) walks(dir Name) bool {
 func (d *directories) Listing(n Name) *listing {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if dir, found := d.known.Get(n); found && dir.valid(time.Now()) {
-		return dir.listing
+	if dir, found := d.known.Get(n); found {
+		return dir.valid(time.Now())
 	}
 	return nil
 }

@@ -112,14 +112,18 @@ func (d *directories) Following(n Name) (bases []string, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	dir, found := d.known.Get(parent)
-	if !found || !dir.valid(time.Now()) {
-		return nil, false
-	}
-	i, found := dir.listing.search(base)
 	if !found {
 		return nil, false
 	}
-	rest := dir.listing.entries[i+1:]
+	l := dir.valid(time.Now())
+	if l == nil {
+		return nil, false
+	}
+	i, found := l.search(base)
+	if !found {
+		return nil, false
+	}
+	rest := l.entries[i+1:]
 	for _, e := range rest[:min(followingScan, len(rest))] {
 		if e.isDir || e.size == 0 || e.size > smallFile {
 			continue
