@@ -9,7 +9,7 @@ import (
 )
 
 // CopyFrom makes an empty file the whole version o of another object of the same
-// bucket: one Copy, which is done when it returns, in either mode of writing, so
+// bucket, or account: one Copy, which is done when it returns, in either mode of writing, so
 // that nothing of ours depends on o afterwards. The file keeps its attributes. It is
 // as empty as before on an error: errors.ErrUnsupported where bytes have to be
 // written, since it is not empty or the kernel writes it.
@@ -24,11 +24,13 @@ func (s *Staged) CopyFrom(ctx context.Context, o remote.Object) error {
 		return fmt.Errorf("copy to %q: %w", name, errors.ErrUnsupported)
 	}
 	snap.ctx, snap.name, snap.contentType = ctx, name, s.c.typeOf(snap.contentType, name)
+	step("copy-from")
 	stored, err := s.c.copyInto(ctx, snap)
 	if err != nil {
 		s.undoCopy(err)
 		return fmt.Errorf("copy to %q: %w", name, err)
 	}
+	step("copy-from-done")
 	s.c.finish(snap, stored)
 	return nil
 }

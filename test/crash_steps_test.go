@@ -66,6 +66,8 @@ func crashSteps() []crashStep {
 		{name: "complete-done", inParts: true, loses: "the object, if it counted as another client's, or the upload were begun again"},
 		{name: "copy", loses: "a file that has neither its old name nor its new one"},
 		{name: "copy-done", loses: "one of the names, or a second copy that stays under the old one"},
+		{name: "copy-from", loses: "nothing: the file is still empty, or becomes the copy"},
+		{name: "copy-from-done", loses: "nothing, but the object would count as another client's"},
 		{name: "copied", loses: "a directory that is at its new name in part, if the originals stayed for ever"},
 		{name: "delete", loses: "a removal that was answered: the object would be back"},
 		{name: "delete-done", loses: "a newer object of the same name, if the deletion were done again"},

@@ -31,7 +31,7 @@ func newCrashWork(t testing.TB, k *site, large int) *crashWork {
 	t.Helper()
 	w := &crashWork{k: k, large: large}
 	w.writeBack = slices.Contains(k.options, "--write-back")
-	for _, key := range []string{"rewritten", "appended", "moved", "over", "dir/", "dir/a", "dir/sub/b", "removed", "open", "mode", "empty/", "contested", "shared", "shared-moved"} {
+	for _, key := range []string{"rewritten", "appended", "moved", "over", "dir/", "dir/a", "dir/sub/b", "removed", "open", "mode", "empty/", "contested", "origin", "shared", "shared-moved"} {
 		content := ""
 		if !strings.HasSuffix(key, "/") {
 			content = w.tagged(5000)
@@ -109,6 +109,9 @@ func (w *crashWork) contents() {
 	h = w.open("appended", unix.O_WRONLY|unix.O_APPEND)
 	h.pwrite(w.tagged(1000), 0)
 	h.close()
+	w.copy("origin", "copied", "")
+	w.copy("origin", "appended", w.tagged(700))
+	w.copy("rewritten", "over", "")
 	h = w.open("synced", unix.O_WRONLY|unix.O_CREAT)
 	for range 2 {
 		h.pwrite(w.tagged(40<<10), 0)

@@ -41,6 +41,7 @@ type ledgerFile struct {
 	mixed     []fileState // states whose bytes may be found next to each other
 	isEmptied bool        // since the last save, so that what follows cannot
 
+	isClean    bool          // never changed by the program, and in the bucket
 	isUnclosed bool          // changed, and its close has not returned success or failure
 	replaced   []*ledgerFile // that are gone once this is closed
 	lastData   string        // written at lastAt by the last call, if that returned
@@ -77,7 +78,7 @@ func (l *ledger) create(name string) *ledgerFile {
 // closed and is not in the bucket yet may take it along: whole, or after a
 // crash, as on a local disk, byte by byte, unless the file was emptied.
 func (l *ledger) touched(f *ledgerFile, v fileState) {
-	f.isUnclosed, f.lastData, f.shown = true, "", v
+	f.isClean, f.isUnclosed, f.lastData, f.shown = false, true, "", v
 	f.isEmptied = f.isEmptied || v.content == ""
 	if len(f.versions) == 0 || f.before == nil && !l.writeBack {
 		return
@@ -140,7 +141,7 @@ func (l *ledger) drop(files ...*ledgerFile) {
 // changing notes a change of attributes, or the making of a directory or
 // symbolic link, that has begun.
 func (l *ledger) changing(f *ledgerFile, v fileState) {
-	f.shown, f.isUnclosed = v, false
+	f.shown, f.isClean, f.isUnclosed = v, false, false
 	f.versions = slices.Concat(f.versions, []fileState{v})
 	f.names = union(f.names, f.name)
 }
@@ -169,7 +170,7 @@ func (l *ledger) removed(f *ledgerFile) {
 
 // moving notes a rename that has begun.
 func (l *ledger) moving(f *ledgerFile, to string) {
-	f.movingTo = to
+	f.movingTo, f.isClean = to, false
 	if len(f.versions) > 0 {
 		f.names = union(f.names, to)
 	}
@@ -346,7 +347,7 @@ func (l *ledger) restart(bucket map[string]fileState) {
 	l.files, l.calls = nil, nil
 	for _, key := range slices.Sorted(maps.Keys(bucket)) {
 		v := fileState{content: bucket[key].content}
-		l.files = append(l.files, &ledgerFile{name: key, shown: v, names: []string{key}, versions: []fileState{v}})
+		l.files = append(l.files, &ledgerFile{name: key, isClean: true, shown: v, names: []string{key}, versions: []fileState{v}})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +185,47 @@ func (w *ledgerProgram) write(name, data string) {
 	h := w.open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC)
 	h.pwrite(data, 0)
 	h.close()
+}
+
+// copy makes a file a copy of another one, as cp(1) does, and then writes edit
+// at its start, if that is not empty. Where both are clean the bucket has the copy
+// before that.
+func (w *ledgerProgram) copy(from, to, edit string) {
+	if w.finished {
+		return
+	}
+	f, o := w.at(from), w.at(to)
+	isAtOnce := f.isClean && (o == nil || o.isClean)
+	read, err := w.p.open(from, unix.O_RDONLY)
+	if !w.went("open "+from, err) {
+		return
+	}
+	h := w.open(to, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC)
+	h.copyFrom(read, f.shown.content)
+	if isAtOnce && !w.finished {
+		w.saved(h.f)
+		w.note()
+	}
+	if edit != "" {
+		h.pwrite(edit[:min(len(edit), len(f.shown.content))], 0)
+	}
+	h.close()
+	if !w.finished {
+		w.went("close "+from, read.close())
+	}
+}
+
+// copyFrom makes an empty file a copy of another one, which holds content. The
+// bucket may have it at once, or not before the close.
+func (h *ledgerHandle) copyFrom(from *file, content string) {
+	if h == nil || h.w.finished {
+		return
+	}
+	h.w.touched(h.f, fileState{content, h.f.shown.mode})
+	h.w.saving(h.f)
+	h.f.mixed, h.f.isEmptied = slices.Concat(h.f.mixed, []fileState{h.f.shown}), false
+	h.w.note()
+	h.w.went("copy to "+h.f.name, h.file.copyFrom(from, len(content)))
 }
 
 func (w *ledgerProgram) unlink(name string) {

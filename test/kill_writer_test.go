@@ -63,6 +63,10 @@ func (w *killWriter) step() {
 		if to := w.name(); to != name {
 			w.rename(name, to)
 		}
+	case w.r.IntN(4) == 0:
+		if to := w.name(); to != name {
+			w.copy(name, to, w.tagged(1000)[:w.r.IntN(2)*1000])
+		}
 	case w.r.IntN(3) == 0:
 		w.change(name, unix.O_WRONLY|unix.O_APPEND)
 	default:

@@ -90,7 +90,7 @@ func alwaysTheSame() []omission {
 		{"measures memory", []string{"TestMemoryLimit", "TestKernelForgetsNodesBeyondTheBound"}},
 		{"counts requests", []string{"TestCreatingASmallFileIsOnePut", "TestFirstLookupIsOneListPage", "TestReadingASmallListedFileIsOneGet",
 			"TestEveryCloseWithNewBytesIsOnePut", "TestAppendingToAnExistingFileIsKnown", "TestListingIsItsPages",
-			"TestChangesCostWhatTheyMust", "TestKeepingAnACLIsOneRequest", "TestOneACLForAllIsNoRequest", "TestIdleMountSendsNothing", "TestExactAttributesAreOneHeadEach", "TestAttributesOfAFileThatIsWrittenRideAlong", "TestFindingsOfTheDoctorAreUsed", "TestEveryDocumentedOperationIsUsed", "TestFetchingAhead", "TestLateUploads"}},
+			"TestChangesCostWhatTheyMust", "TestKeepingAnACLIsOneRequest", "TestOneACLForAllIsNoRequest", "TestRenamingADirectoryIsACopyOfEachObject", "TestCopyOfALargeFileMovesNoData", "TestIdleMountSendsNothing", "TestExactAttributesAreOneHeadEach", "TestAttributesOfAFileThatIsWrittenRideAlong", "TestFindingsOfTheDoctorAreUsed", "TestEveryDocumentedOperationIsUsed", "TestFetchingAhead", "TestLateUploads"}},
 		{"runs in all modes, or in the one that it is about", []string{"TestLateUploadMeetsAnotherMount",
 			"TestCrashMatrix", "TestPowerLoss", "TestKilledAtRandomMoments", "TestAbandonedPutNeverOverwritesANewerVersion", "TestBucketOrKeysThatAreGoneLoseNothing",
 			"TestBadFullStageDisk", "TestBadRecordsAndFilesAreReportedAndKept", "TestBadJournalIsRefusedAndLeftAlone",

@@ -17,14 +17,15 @@ import (
 
 // What operations are called in counts.
 const (
-	opPut    = emulator.OpPutObject
-	opGet    = emulator.OpGetObject
-	opHead   = emulator.OpHeadObject
-	opCopy   = emulator.OpCopyObject
-	opDelete = emulator.OpDeleteObject
-	opList   = emulator.OpListObjects
-	opACL    = emulator.OpGetObjectACL
-	opSetACL = emulator.OpPutObjectACL
+	opPut     = emulator.OpPutObject
+	opGet     = emulator.OpGetObject
+	opHead    = emulator.OpHeadObject
+	opCopy    = emulator.OpCopyObject
+	opDelete  = emulator.OpDeleteObject
+	opDeletes = emulator.OpDeleteObjects
+	opList    = emulator.OpListObjects
+	opACL     = emulator.OpGetObjectACL
+	opSetACL  = emulator.OpPutObjectACL
 )
 
 type counts = map[string]int
@@ -155,6 +156,38 @@ func TestChangesCostWhatTheyMust(t *testing.T) {
 	shellCost(t, s, m, "mkdir dir", counts{opPut: 1})
 	shellCost(t, s, m, "rmdir dir", counts{opList: 1, opDelete: 1})
 	shellCost(t, s, m, "ln -s renamed link; readlink link", counts{opPut: 1})
+}
+
+// TestRenamingADirectoryIsACopyOfEachObject, and one request for all deletions.
+func TestRenamingADirectoryIsACopyOfEachObject(t *testing.T) {
+	const objects = 1000
+	for _, c := range []struct {
+		acl  string
+		want counts
+	}{
+		{"preserve", counts{opACL: objects, opCopy: objects, opDeletes: 1, opList: 2}},
+		{"private", counts{opCopy: objects, opDeletes: 1, opList: 2}},
+	} {
+		t.Run(c.acl, func(t *testing.T) {
+			t.Parallel()
+			s, _ := startEmulator(t, emulator.Options{})
+			var g errgroup.Group
+			g.SetLimit(8)
+			for i := range objects {
+				g.Go(func() error {
+					_, err := s.client.Put(t.Context(), s.path(fmt.Sprintf("dir/%04d", i)), strings.NewReader("x"), 1, remote.PutOptions{})
+					return err
+				})
+			}
+			ok(t, g.Wait())
+			m := s.mount(t, root(), "--acl="+c.acl)
+			m.sh(t, "ls >/dev/null")
+			shellCost(t, s, m, "mv dir moved", c.want)
+			if got := len(s.keys(t, "moved/")); got != objects {
+				t.Errorf("%d objects are at the new name, want %d", got, objects)
+			}
+		})
+	}
 }
 
 func TestKeepingAnACLIsOneRequest(t *testing.T) {
