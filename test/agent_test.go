@@ -1,8 +1,10 @@
 package test
 
 import (
+	order "encoding/binary"
 	"encoding/gob"
 	"os"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +35,8 @@ type response struct {
 	Data  []byte
 	Stat  unix.Stat_t
 	Names []string
-	Text  string // what exercise found
+	Ends  []int64 // of names: where the next one begins, as telldir(3) says
+	Text  string  // what exercise found
 }
 
 // agent does system calls for a test, one at a time.
@@ -42,8 +45,10 @@ type agent struct {
 	exerciser *exerciser
 }
 
-// serveAgent answers requests from the standard input until it ends.
+// serveAgent answers requests from the standard input until it ends. It is one
+// thread, as most programs are.
 func serveAgent() {
+	runtime.LockOSThread()
 	in, out, a := gob.NewDecoder(os.Stdin), gob.NewEncoder(os.Stdout), &agent{}
 	for {
 		var req request
@@ -101,6 +106,10 @@ func (a *agent) do(r *request, out *response) (err error) {
 		out.N = int(at)
 	case "names":
 		out.Names, err = names(r.FD)
+	case "dirents":
+		buf := make([]byte, r.Size)
+		out.N, err = unix.Getdents(r.FD, buf)
+		out.Names, out.Ends = dirents(buf[:max(out.N, 0)])
 	default:
 		return a.doPath(r, out)
 	}
@@ -139,6 +148,12 @@ func (a *agent) doPath(r *request, out *response) (err error) {
 		out.Data = buf[:max(out.N, 0)]
 	case "setxattr":
 		err = unix.Lsetxattr(r.Path, r.To, r.Data, r.Flags)
+	case "removexattr":
+		err = unix.Lremovexattr(r.Path, r.To)
+	case "listxattr":
+		buf := make([]byte, 64<<10)
+		out.N, err = unix.Llistxattr(r.Path, buf)
+		out.Data = buf[:max(out.N, 0)]
 	case "getxattr":
 		buf := make([]byte, 64<<10)
 		out.N, err = unix.Lgetxattr(r.Path, r.To, buf)
@@ -185,4 +200,16 @@ func names(fd int) ([]string, error) {
 		}
 		_, _, all = unix.ParseDirent(buf[:n], -1, all)
 	}
+}
+
+// dirents takes apart what getdents64(2) has returned.
+func dirents(buf []byte) (names []string, ends []int64) {
+	const name = 19 // after d_ino, d_off, d_reclen and d_type
+	for len(buf) > 0 {
+		entry := buf[:order.NativeEndian.Uint16(buf[16:])]
+		names = append(names, unix.ByteSliceToString(entry[name:]))
+		ends = append(ends, int64(order.NativeEndian.Uint64(entry[8:])))
+		buf = buf[len(entry):]
+	}
+	return names, ends
 }

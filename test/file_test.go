@@ -110,3 +110,10 @@ func (f *file) store(data string, off int64) error {
 
 func (f *file) msync() error  { return f.on("msync") }
 func (f *file) munmap() error { return f.on("munmap") }
+
+// dirents is one getdents64(2) of a directory with a buffer of so many bytes: the
+// next names, and after each the position of the one that follows.
+func (f *file) dirents(size int) (names []string, ends []int64, err error) {
+	r, err := f.p.call(request{Op: "dirents", FD: f.fd, Size: size})
+	return r.Names, r.Ends, err
+}
