@@ -33,6 +33,7 @@ func (f *fileNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrO
 // show describes e, which a node that lost its name has no link to.
 func (f *fileNode) show(e cache.Entry, out *fuse.AttrOut) {
 	f.m.fill(e, &out.Attr)
+	out.Ino = f.StableAttr().Ino
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.gone {

@@ -114,7 +114,11 @@ func New(ctx context.Context, mountpoint string, c *cache.Cache, o Options) (*Mo
 func (m *Mount) serve(o Options) error {
 	negative := negativeTimeout
 	root := &dirNode{node{m: m}}
-	m.passthrough = newPassthrough(fs.NewNodeFS(root, &fs.Options{NegativeTimeout: &negative, NullPermissions: true}))
+	m.passthrough = newPassthrough(fs.NewNodeFS(root, &fs.Options{
+		NegativeTimeout: &negative,
+		NullPermissions: true,
+		RootStableAttr:  &fs.StableAttr{Ino: fuse.FUSE_ROOT_ID},
+	}))
 	server, err := fuse.NewServer(m.passthrough, m.mountpoint, m.fuseOptions(o))
 	if err != nil {
 		return fmt.Errorf("mount on %s: %w", m.mountpoint, err)

@@ -71,6 +71,7 @@ func (n *node) setattr(ctx context.Context, in *fuse.SetAttrIn, out *fuse.AttrOu
 		return e, n.m.report("setattr", err)
 	}
 	n.m.fill(e, &out.Attr)
+	out.Ino = n.StableAttr().Ino // which go-fuse leaves out of this answer alone
 	out.SetTimeout(timeout(e))
 	return e, 0
 }

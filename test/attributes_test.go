@@ -157,3 +157,41 @@ func TestFileSystemSize(t *testing.T) {
 		equal(t, "bytes free", m.sh(t, "echo $(($(stat -f -c '%a * %S' .)))"), fmt.Sprintln(1<<50))
 	})
 }
+
+// TestInodeNumbersHold: a walk, as that of find(1), takes a directory for another
+// one when its number changes.
+func TestInodeNumbersHold(t *testing.T) {
+	forEachServer(t, func(t *testing.T, s *store) {
+		s.put(t, "dir/file", "text")
+		m := s.mount(t, root())
+		p := m.start(t)
+		ok(t, p.symlink("dir", "link"))
+		ok(t, p.writeFile("new", "text"))
+		number := func(name string) uint64 {
+			st, err := p.lstat(name)
+			ok(t, err)
+			return st.Ino
+		}
+		seen := map[uint64]bool{0: true}
+		for _, name := range []string{"", "dir", "dir/file", "link", "new"} {
+			before := number(name)
+			if seen[before] {
+				t.Errorf("%q has the number %d, which is none or another's", name, before)
+			}
+			seen[before] = true
+			for i, change := range []func() error{
+				func() error { return p.utimens(name, time.Unix(1, 0), time.Unix(1, 0)) },
+				func() error { return p.chown(name, 1, 1) },
+				func() error { return p.chmod(strings.Replace(name, "link", "new", 1), 0o700) },
+				func() error { return p.truncate(strings.Replace(name, "link", "new", 1), 2) },
+			} {
+				if err := change(); err != nil && !errors.Is(err, unix.EISDIR) {
+					t.Error(err)
+				}
+				if got := number(name); got != before {
+					t.Errorf("%q has the number %d after change %d, had %d", name, got, i, before)
+				}
+			}
+		}
+	})
+}
