@@ -48,21 +48,31 @@ func TestUnzipUnpacks(t *testing.T) {
 	onBoth(t, 2*time.Minute, `unzip -q "$1"`, local.path("tree.zip"))
 }
 
-// TestRsyncInPlace writes into the middle of what is there.
-func TestRsyncInPlace(t *testing.T) {
+// TestRsyncKeepsEverything, by temporary files and in place, with the algorithm
+// that writes only what has changed.
+func TestRsyncKeepsEverything(t *testing.T) {
 	t.Parallel()
 	requirePrograms(t, "rsync")
 	source := localDir(t)
 	source.run(t, time.Minute, `mkdir d; head -c 3M /dev/urandom > d/large; echo text > d/small; ln -s small d/link
-setfattr -n user.test -v value d/small; find . -exec touch -h -d @1700000000 {} +`)
-	onBoth(t, 2*time.Minute, `rsync -aHAX --inplace --no-whole-file "$1/" .
-cp "$1/d/large" /dev/null
-rsync -aHAX --inplace --no-whole-file "$1/" .
-test -z "$(rsync -aHAX --itemize-changes --inplace "$1/" .)"
+setfattr -n user.test -v value d/small; chmod 640 d/small; chown 1234:5678 d/small; chmod 2750 d; find . -exec touch -h -d @1700000000 {} +`)
+	for _, how := range []string{"-aHAX", "-aHAX --inplace"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			onBoth(t, 2*time.Minute, `rsync $2 --no-whole-file "$1/" .
+cp d/large /dev/null
+rsync $2 --no-whole-file "$1/" .
+test -z "$(rsync $2 --itemize-changes "$1/" .)"
 test "$(getfattr --only-values -n user.test d/small)" = value
 printf changed | dd of=d/large bs=1 seek=1000000 conv=notrunc status=none
-rsync -aHAXc --inplace --no-whole-file "$1/" .
-cmp d/large "$1/d/large"`, source.dir)
+setfattr -n user.test -v another d/small
+rsync $2 -c --no-whole-file "$1/" .
+cmp d/large "$1/d/large"
+test "$(getfattr --only-values -n user.test d/small)" = value
+test -z "$(rsync $2 -c --itemize-changes "$1/" .)"
+rm d/link; rsync $2 --delete "$1/" .`, source.dir, how)
+		})
+	}
 }
 
 // TestSeekBackWriter writes its header at the end, as many encoders do.

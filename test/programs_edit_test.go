@@ -67,6 +67,31 @@ func TestEditorSavesByRename(t *testing.T) {
 	})
 }
 
+// TestVimWrites a file anew, by moving it away and by a swap file beside it, and
+// keeps its mode.
+func TestVimWrites(t *testing.T) {
+	t.Parallel()
+	requirePrograms(t, "vim")
+	onBoth(t, time.Minute, `umask 022
+for how in yes no auto; do
+	seq 3000 | sed 's/$/ old line/' > $how; chmod 640 $how
+	vim -u NONE -N --cmd "set backupcopy=$how backup backupskip=" -es -c '%s/old/new/' -c wq $how
+	test "$(grep -c 'new line' $how)" = 3000
+	test "$(grep -c 'old line' $how~)" = 3000
+	vim -u NONE -N -es -c wq $how
+done
+vim -u NONE -N --cmd 'set undofile' -es -c 'normal ofirst' -c wq new
+rm .new.un~
+test "$(ls -A)" = "auto
+auto~
+new
+no
+no~
+yes
+yes~"
+find . -exec touch -d @1700000000 {} +`)
+}
+
 func TestShellEditsReachTheBucket(t *testing.T) {
 	forEachServer(t, func(t *testing.T, s *store) {
 		lines := strings.Repeat("a line of the old text\n", 1000)
