@@ -11,14 +11,27 @@ import (
 	"ncloudfs/remote"
 )
 
-// CheckName refuses what cannot become a key: too long, or not UTF-8.
+// CheckName refuses what cannot become the key of a file: too long, or not UTF-8.
 func (c *Cache) CheckName(n Name) error {
 	switch {
 	case c.isBucket(n):
 		return fmt.Errorf("create %q: %w", n, ErrNoFileHere)
 	case !utf8.ValidString(string(n)), !n.isName():
 		return fmt.Errorf("create %q: %w", n, ErrBadName)
-	case len(c.path(c.dirKeyOf(n)).Resolve().Key) > remote.MaxKeyLength:
+	}
+	return c.checkLength(n, c.keyOf(n))
+}
+
+// checkDir is CheckName for a directory, whose marker is a byte longer.
+func (c *Cache) checkDir(n Name) error {
+	if err := c.CheckName(n); err != nil {
+		return err
+	}
+	return c.checkLength(n, c.dirKeyOf(n))
+}
+
+func (c *Cache) checkLength(n Name, key string) error {
+	if len(c.path(key).Resolve().Key) > remote.MaxKeyLength {
 		return fmt.Errorf("create %q: %w", n, ErrNameTooLong)
 	}
 	return nil
@@ -38,7 +51,7 @@ func (c *Cache) Mkdir(ctx context.Context, n Name, a Attr) error {
 	if c.isBucket(n) {
 		return c.makeBucket(ctx, n)
 	}
-	if err := c.CheckName(n); err != nil {
+	if err := c.checkDir(n); err != nil {
 		return err
 	}
 	if n.isPiece() {

@@ -41,7 +41,7 @@ func TestReadAllRefusesWhatIsNoLink(t *testing.T) {
 
 func TestNamesThatCannotBecomeKeysAreRefused(t *testing.T) {
 	m := mount(t, Options{Prefix: "p/"})
-	longest := strings.Repeat("n", remote.MaxKeyLength-len("p/")-len("/"))
+	longest := strings.Repeat("n", remote.MaxKeyLength-len("p/"))
 	for name, c := range map[string]struct {
 		name Name
 		want error
@@ -66,6 +66,12 @@ func TestNamesThatCannotBecomeKeysAreRefused(t *testing.T) {
 				t.Errorf("%s, %s: %v, want %v", op, name, err, c.want)
 			}
 		}
+	}
+	if _, err := m.RenameDir(t.Context(), "a", Name(longest)); !errors.Is(err, ErrNameTooLong) {
+		t.Errorf("rename directory, with its slash too long: %v", err)
+	}
+	if err := m.Mkdir(t.Context(), Name(longest), Attr{}); !errors.Is(err, ErrNameTooLong) {
+		t.Errorf("mkdir, with its slash too long: %v", err)
 	}
 	m.checkRequests("all of it", counts{})
 }

@@ -19,7 +19,7 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	if err := c.checkRename(from, to); err != nil {
 		return nil, err
 	}
-	if err := c.CheckName(to); err != nil {
+	if err := c.checkDir(to); err != nil {
 		return nil, err
 	}
 	if from.isPiece() || to.isPiece() {

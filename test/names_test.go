@@ -84,6 +84,37 @@ func TestNamesAreKeptByteForByte(t *testing.T) {
 	})
 }
 
+// TestComposedAndDecomposedNamesAreTwo: of the same letters.
+func TestComposedAndDecomposedNamesAreTwo(t *testing.T) {
+	forEachServer(t, func(t *testing.T, s *store) {
+		const composed, decomposed = "\ud55c\uae00", "\u1112\u1161\u11ab\u1100\u1173\u11af"
+		m := s.mount(t, root())
+		p := m.start(t)
+		ok(t, p.writeFile(composed, "composed"))
+		_, err := p.lstat(decomposed)
+		fails(t, "the other form", err, unix.ENOENT)
+		ok(t, p.writeFile(decomposed, "decomposed"))
+		ok(t, p.mkdir(composed+".d"))
+		ok(t, p.mkdir(decomposed+".d"))
+		for range 2 {
+			for name, want := range map[string]string{composed: "composed", decomposed: "decomposed"} {
+				got, err := p.readFile(name)
+				ok(t, err)
+				equal(t, name, got, want)
+				equal(t, "the object "+name, s.content(t, name), want)
+			}
+			names, err := p.readDir("")
+			ok(t, err)
+			if len(names) != 4 {
+				t.Errorf("listed: %q", names)
+			}
+			m.unmount(t)
+			m = s.mount(t, root())
+			p = m.start(t)
+		}
+	})
+}
+
 func TestNamesThatCannotBeMade(t *testing.T) {
 	forEachServer(t, func(t *testing.T, s *store) {
 		m := s.mount(t, root())
@@ -112,11 +143,15 @@ func TestNamesThatCannotBeMade(t *testing.T) {
 		}
 		_, err := p.lstat("absent\xff")
 		fails(t, "lookup of what cannot be", err, unix.ENOENT)
-		ok(t, p.writeFile(deep+"/"+strings.Repeat("k", 16), "the longest"))
+		ok(t, p.writeFile(deep+"/"+strings.Repeat("k", 17), "the longest")) // 1023 bytes
+		ok(t, p.mkdir(deep+"/"+strings.Repeat("d", 16)))                    // with its slash
+		fails(t, "mkdir of a marker of 1024 bytes", p.mkdir(deep+"/"+strings.Repeat("d", 17)), unix.ENAMETOOLONG)
+		ok(t, p.writeFile(deep+"/"+strings.Repeat("한", 5)+"kk", "17 bytes"))
+		fails(t, "6 letters of 3 bytes", p.writeFile(deep+"/"+strings.Repeat("한", 6), ""), unix.ENAMETOOLONG)
 		ok(t, p.writeFile("d/"+strings.Repeat("n", 250)+"/below", "x"))
 		// The directory itself fits, what is in it does not.
 		fails(t, "rename of a deep tree", p.rename("d", strings.Repeat("D", 100)), unix.ENAMETOOLONG)
-		equal(t, "it is where it was", s.content(t, deep+"/"+strings.Repeat("k", 16)), "the longest")
+		equal(t, "it is where it was", s.content(t, deep+"/"+strings.Repeat("k", 17)), "the longest")
 	})
 }
 
