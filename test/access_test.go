@@ -3,6 +3,7 @@ package test
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestWhoMayEnter(t *testing.T) {
@@ -26,6 +27,46 @@ func TestWhoMayEnter(t *testing.T) {
 				t.Errorf("another user may do %s: %s", script, out)
 			}
 		}
+	})
+}
+
+// TestAccessAgreesWithALocalDirectory: who may change what, and which bits a
+// change takes away.
+func TestAccessAgreesWithALocalDirectory(t *testing.T) {
+	requireUser(t)
+	forEachServer(t, func(t *testing.T, s *store) {
+		const setup = `umask 022
+chmod 777 .
+for name in theirs ours; do
+	mkdir $name; echo text > $name/file; chmod 755 $name
+	for mode in 4755 2755 6777 2746 1777; do echo text > $name/$mode; chmod $mode $name/$mode; done
+done
+mkdir sticky ours/shared; chmod 1777 sticky; echo text > sticky/theirs; chgrp 12345 ours/shared; chmod 2777 ours/shared
+chown -R 65534:65534 ours; chgrp 12345 ours/shared; chmod 2777 ours/shared`
+		const asNobody = `cd "$1"
+try() { "$@" 2>/dev/null; echo "$?: $*"; }
+for name in theirs ours; do
+	try chown 1:1 $name/file; try chown 65534 $name/file; try chgrp 12345 $name/file; try chgrp 65534 $name/file
+	try chmod 600 $name/file; try chmod 4711 $name/4755; try touch -d @1000000000 $name/2746; try touch $name/6777
+	try sh -c "echo more >> $name/6777"; try truncate -s 2 $name/2755; try truncate -s 2 $name/6777; try cp /dev/null $name/4755
+	try setfattr -n user.a -v b $name/1777; try rm -f $name/2746; try mv $name/file $name/moved; try ln -s x $name/link
+	try mkdir $name/new
+done
+try rm -f sticky/theirs; try mv sticky/theirs sticky/moved; try touch sticky/ours; try chmod 2755 ours/shared
+try touch ours/shared/new; try mkdir ours/shared/dir; try cat theirs/none; try ls theirs`
+		const byRoot = `chown 65534 theirs/6777; chown 0 ours/2755; chgrp 1 ours/4755; chown 1:1 ours/new; echo more >> theirs/4755
+find . -mindepth 1 \( -type f -printf '%P %m %U:%G %s\n' -o -printf '%P %y %m %U:%G\n' \) | sort`
+		outcome := func(sh shell) string {
+			sh.run(t, time.Minute, setup)
+			out, code := run(t, asOwner(nobody(), "bash", "-c", asNobody, "bash", sh.dir))
+			if code != 0 {
+				t.Errorf("exit code %d: %s", code, out)
+			}
+			return out + sh.run(t, time.Minute, byRoot)
+		}
+		want := outcome(localDir(t))
+		m := s.mount(t, root(), "--allow-other", "--kernel-writes=off")
+		sameLines(t, "the mount", outcome(m.shell()), want)
 	})
 }
 
