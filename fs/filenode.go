@@ -94,11 +94,16 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	if errno != 0 {
 		return nil, 0, errno
 	}
-	if write && e.Kind == cache.File {
-		var err error
-		if e, err = f.m.cache.Describe(ctx, n, e); err != nil {
-			return nil, 0, f.m.report("open", err)
-		}
+	var err error
+	direct := !write && flags&syscall.O_DIRECT != 0
+	switch {
+	case direct:
+		e, err = f.m.cache.Revalidate(ctx, n, e)
+	case write && e.Kind == cache.File:
+		e, err = f.m.cache.Describe(ctx, n, e)
+	}
+	if err != nil {
+		return nil, 0, f.m.report("open", err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -127,7 +132,7 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	how := f.howLocked(asked, flags, keep)
 	f.used()
 	h := f.newHandleLocked(flags)
-	h.retold = retold
+	h.retold, h.direct = retold, direct
 	if pid := callerPid(asked); pid != 0 && !write {
 		f.m.copiers.opened(pid, h)
 	}

@@ -24,6 +24,7 @@ type handle struct {
 	retold  bool   // the kernel may have another size in mind than the file has
 	opener  uint32 // thread that opened it to read it; 0: not known, or to write
 	isRead  atomic.Bool
+	direct  bool // opened with O_DIRECT for nothing but reading: past the caches
 	syncs   bool // each write is to be in the bucket, and the kernel asks for no fsync
 
 	mu      sync.Mutex
@@ -52,6 +53,13 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	if staged != nil {
 		n, err := staged.ReadAt(ctx, dest, off)
 		if err != nil && err != io.EOF {
+			return nil, h.failed(err)
+		}
+		return fuse.ReadResultData(dest[:n]), 0
+	}
+	if h.direct {
+		n, err := m.cache.ReadUncached(ctx, entry.Object, dest, off)
+		if err != nil {
 			return nil, h.failed(err)
 		}
 		return fuse.ReadResultData(dest[:n]), 0

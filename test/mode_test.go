@@ -88,7 +88,7 @@ func alwaysTheSame() []omission {
 		{"fails before a request, or by it", []string{"TestBadInputGetsOneClearLine"}},
 		{"needs Ceph", []string{"TestTwoGiBKeepTheBoundOfMemory"}},
 		{"measures memory", []string{"TestMemoryLimit", "TestKernelForgetsNodesBeyondTheBound"}},
-		{"counts requests", []string{"TestCreatingASmallFileIsOnePut", "TestFirstLookupIsOneListPage", "TestReadingASmallListedFileIsOneGet",
+		{"counts requests", []string{"TestCreatingASmallFileIsOnePut", "TestFirstLookupIsOneListPage", "TestReadingASmallListedFileIsOneGet", "TestDirectReadsAreARequestEach",
 			"TestEveryCloseWithNewBytesIsOnePut", "TestAppendingToAnExistingFileIsKnown", "TestListingIsItsPages",
 			"TestChangesCostWhatTheyMust", "TestKeepingAnACLIsOneRequest", "TestOneACLForAllIsNoRequest", "TestRenamingADirectoryIsACopyOfEachObject", "TestCopyOfALargeFileMovesNoData", "TestIdleMountSendsNothing", "TestExactAttributesAreOneHeadEach", "TestAttributesOfAFileThatIsWrittenRideAlong", "TestFindingsOfTheDoctorAreUsed", "TestEveryDocumentedOperationIsUsed", "TestFetchingAhead", "TestLateUploads"}},
 		{"runs in all modes, or in the one that it is about", []string{"TestLateUploadMeetsAnotherMount",

@@ -94,6 +94,13 @@ func TestReadingASmallListedFileIsOneGet(t *testing.T) {
 	shellCost(t, s, m, "cat b; grep -c object b", counts{})
 }
 
+func TestDirectReadsAreARequestEach(t *testing.T) {
+	s, m := listedMount(t)
+	shellCost(t, s, m, "cat a; cat a", counts{opGet: 1})
+	shellCost(t, s, m, "dd if=a bs=4 iflag=direct status=none", counts{opHead: 1, opGet: 3}) // 9 bytes
+	shellCost(t, s, m, "cat a", counts{})
+}
+
 func TestEveryCloseWithNewBytesIsOnePut(t *testing.T) {
 	s, m := listedMount(t)
 	// The shell's echo is a builtin: nothing is closed between the two.

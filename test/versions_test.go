@@ -209,9 +209,46 @@ func TestMappedFiles(t *testing.T) {
 
 func TestDirectIO(t *testing.T) {
 	forEachServer(t, func(t *testing.T, s *store) {
+		const first, second, third = "the first version", "the other version", "and the third one"
+		s.put(t, "theirs", first)
 		m := s.mount(t, root())
 		m.sh(t, "head -c 200000 /dev/zero | tr '\\0' x > /dev/shm/$$; dd if=/dev/shm/$$ of=file bs=4k oflag=direct status=none; rm /dev/shm/$$")
 		equal(t, "the object", s.content(t, "file"), strings.Repeat("x", 200_000))
 		equal(t, "read directly", m.sh(t, "dd if=file bs=64k iflag=direct status=none | tr -d x | wc -c"), "0\n")
+
+		p := m.start(t)
+		got, err := p.readFile("theirs")
+		ok(t, err)
+		equal(t, "cached", got, first)
+		s.put(t, "theirs", second)
+		d, err := p.open("theirs", unix.O_RDONLY|unix.O_DIRECT)
+		ok(t, err)
+		for range 2 {
+			got, err = d.pread(100, 4)
+			ok(t, err)
+			equal(t, "what has taken its place", got, second[4:])
+		}
+		got, err = d.pread(100, int64(len(second)))
+		ok(t, err)
+		equal(t, "at the end", got, "")
+		s.put(t, "theirs", third)
+		_, err = d.pread(100, 0)
+		fails(t, "reading what is cached, but gone", err, unix.ESTALE)
+		ok(t, d.close())
+
+		w, err := p.open("theirs", unix.O_WRONLY)
+		ok(t, err)
+		_, err = w.pwrite("AND", 0)
+		ok(t, err)
+		d, err = p.open("theirs", unix.O_RDONLY|unix.O_DIRECT)
+		ok(t, err)
+		got, err = d.pread(100, 0)
+		ok(t, err)
+		equal(t, "what is written here", got, "AND"+third[3:])
+		ok(t, w.close())
+		ok(t, d.close())
+		ok(t, s.client.Delete(t.Context(), s.path("theirs")))
+		_, err = p.open("theirs", unix.O_RDONLY|unix.O_DIRECT)
+		fails(t, "opening what is gone", err, unix.ENOENT)
 	})
 }
