@@ -45,11 +45,17 @@ func (f *file) fallocate(mode int, off int64, size int) error {
 
 // copyFrom is copy_file_range(2) of size bytes from the starts of both.
 func (f *file) copyFrom(from *file, size int) error {
-	r, err := f.p.call(request{Op: "copy", FD: f.fd, From: from.fd, Size: size})
-	if err == nil && r.N != size {
+	n, err := f.copyRange(from, size)
+	if err == nil && n != size {
 		err = io.ErrShortWrite
 	}
 	return err
+}
+
+// copyRange is copyFrom that may copy less.
+func (f *file) copyRange(from *file, size int) (int, error) {
+	r, err := f.p.call(request{Op: "copy", FD: f.fd, From: from.fd, Size: size})
+	return r.N, err
 }
 
 // seek is lseek(2).

@@ -37,6 +37,10 @@ func (r *tree) write(t *rapid.T) {
 	if rapid.IntRange(0, 30).Draw(t, "far") == 30 {
 		off += 9 << 20 // makes it a multipart upload
 	}
+	r.writeText(t, f, text, off)
+}
+
+func (r *tree) writeText(t *rapid.T, f *pair, text string, off int64) {
 	var here, there int
 	var err, localErr error
 	if f.appends {
@@ -113,6 +117,12 @@ func (r *tree) rename(t *rapid.T) {
 	if same(t, r.mount.rename(from, to), r.local.rename(from, to), "rename %q to %q", from, to) && over != moved {
 		r.replaced(over)
 	}
+}
+
+// renameFree is a rename to what has to be free.
+func (r *tree) renameFree(t *rapid.T) {
+	from, to := r.anyName(t, "from"), r.anyName(t, "to")
+	same(t, r.mount.rename2(from, to, unix.RENAME_NOREPLACE), r.local.rename2(from, to, unix.RENAME_NOREPLACE), "rename %q to %q, which has to be free", from, to)
 }
 
 // replaced notes that a file has lost its name to another.

@@ -2,12 +2,12 @@ package test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
@@ -32,8 +32,8 @@ func (r *tree) settle(t *rapid.T) {
 	}
 	for key, file := range want {
 		o := r.s.head(r.t, key)
-		if mode := o.Meta["mode"]; r.exact && mode != strconv.Itoa(int(file.mode)) {
-			t.Fatalf("object %q has mode %s, want %d", key, mode, file.mode)
+		if got := o.Meta["mode"] + " " + o.Meta["uid"] + " " + o.Meta["gid"]; r.exact && got != file.owned {
+			t.Fatalf("object %q has mode, uid and gid %s, want %s", key, got, file.owned)
 		}
 		compareText(t, "object "+key, r.s.content(r.t, key), file.content)
 	}
@@ -42,7 +42,7 @@ func (r *tree) settle(t *rapid.T) {
 // object is what another client should see.
 type object struct {
 	content string
-	mode    uint32
+	owned   string // mode, uid and gid
 }
 
 // objects is what the bucket should hold, by key, judged by the local disk.
@@ -60,12 +60,21 @@ func (r *tree) objects() map[string]object {
 		if err := unix.Lstat(path, &st); err != nil {
 			return err
 		}
-		if d.IsDir() {
-			all[key+"/"] = object{mode: st.Mode}
+		owned := fmt.Sprint(st.Mode, st.Uid, st.Gid)
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFDIR:
+			all[key+"/"] = object{owned: owned}
+			return nil
+		case unix.S_IFLNK:
+			target, err := os.Readlink(path)
+			all[key] = object{target, owned}
+			return err
+		case unix.S_IFSOCK:
+			all[key] = object{owned: owned}
 			return nil
 		}
 		text, err := os.ReadFile(path)
-		all[key] = object{string(text), st.Mode}
+		all[key] = object{string(text), owned}
 		return err
 	}))
 	return all

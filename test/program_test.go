@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -165,6 +166,17 @@ func (p *program) utimens(name string, atime, mtime time.Time) error {
 func (p *program) setxattr(name, attr, value string) error {
 	_, err := p.call(request{Op: "setxattr", Path: p.path(name), To: attr, Data: []byte(value)})
 	return err
+}
+
+func (p *program) removexattr(name, attr string) error {
+	_, err := p.call(request{Op: "removexattr", Path: p.path(name), To: attr})
+	return err
+}
+
+// listxattr returns the names of attributes.
+func (p *program) listxattr(name string) ([]string, error) {
+	r, err := p.call(request{Op: "listxattr", Path: p.path(name)})
+	return strings.FieldsFunc(string(r.Data), func(c rune) bool { return c == 0 }), err
 }
 
 func (p *program) getxattr(name, attr string) (string, error) {
