@@ -247,6 +247,7 @@ func TestDirectIO(t *testing.T) {
 		equal(t, "what is written here", got, "AND"+third[3:])
 		ok(t, w.close())
 		ok(t, d.close())
+		s.sync(t)
 		ok(t, s.client.Delete(t.Context(), s.path("theirs")))
 		_, err = p.open("theirs", unix.O_RDONLY|unix.O_DIRECT)
 		fails(t, "opening what is gone", err, unix.ENOENT)
