@@ -150,14 +150,14 @@ func TestLargeDirectoryKeepsTheBoundOfMemory(t *testing.T) {
 func TestDeepAndWideTrees(t *testing.T) {
 	t.Parallel()
 	onBoth(t, 2*time.Minute, `umask 022
-deep=$(printf 'd/%.0s' $(seq 200))
+deep=$(printf 'd/%.0s' $(seq 100))
 mkdir -p "deep/$deep"; echo bottom > "deep/$deep/file"
-mkdir wide; cd wide; mkdir $(seq 300); for i in $(seq 1 7 300); do echo $i > $i/file; done; cd ..
+mkdir wide; cd wide; mkdir $(seq 100); for i in $(seq 1 7 100); do echo $i > $i/file; done; cd ..
 cp -a deep copy; cp -a wide copies
 diff -r deep copy; diff -r wide copies
 mv copy moved; mv copies wide/moved
 test "$(cat "moved/$deep/file")" = bottom
-test $(find . | wc -l) = $((1 + 2 * 202 + 2 * (1 + 300 + 43)))
+test $(find . | wc -l) = $((1 + 2 * 102 + 2 * (1 + 100 + 15)))
 rm -r moved wide/moved
 find . -exec touch -d @1700000000 {} +`)
 }
