@@ -35,6 +35,8 @@ type BlocksOptions struct {
 // evicted nor reused. Readahead may have half of the limit in use, so that
 // what a reader waits for always finds room once other readers are done.
 //
+// What is not needed for blocks is lent to bodies on their way to the bucket.
+//
 // Safe for concurrent use.
 type Blocks struct {
 	limit int64
@@ -45,6 +47,7 @@ type Blocks struct {
 	probation *segment
 	protected *segment
 	charged   int64 // bytes of all blocks
+	lent      int64 // bytes that are used for something else
 	pinned    int64 // bytes of the blocks with references
 	admitted  int64 // bytes of all blocks ever added
 	fetching  int   // fetches under way
@@ -89,7 +92,7 @@ func (b *Blocks) Store(v Version, data []byte) {
 		c.readers--
 		b.tidyLocked(c)
 	}()
-	if len(b.queue) > 0 || b.pinned+v.Size+blockOverhead*(v.Size/blockSize+1) > b.limit {
+	if len(b.queue) > 0 || b.pinned+v.Size+blockOverhead*(v.Size/blockSize+1) > b.roomLocked() {
 		return
 	}
 	for index := range (v.Size + blockSize - 1) / blockSize {

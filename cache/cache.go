@@ -108,12 +108,11 @@ type Cache struct {
 	turns *semaphore.Weighted // uploads behind
 	queue *queue              // files that wait for one
 
-	bodies       bodies
-	memory       int64               // bytes in all
-	sending      *semaphore.Weighted // bytes of bodies in flight
-	sendingLimit int64
-	inFlight     atomic.Int64 // of these
-	uploads      *pace        // of parts
+	bodies   bodies
+	memory   int64               // bytes in all
+	sending  *semaphore.Weighted // bytes of bodies in flight
+	inFlight atomic.Int64        // of these
+	uploads  *pace               // of parts
 
 	commits sync.WaitGroup // running uploads
 	retries sync.WaitGroup // what goes on behind: uploads, removals
@@ -210,15 +209,14 @@ func (c *Cache) openStage(ctx context.Context, dir string, limit int64) (*Stage,
 	return stage, nil
 }
 
-// divide splits the memory budget: half for blocks, the rest for bodies on
-// their way, the network's own buffers and names.
+// divide splits the memory budget: an eighth for names, a sixteenth for the
+// network's own buffers, the rest for blocks, which lend of it to bodies.
 func (c *Cache) divide(memory int64) {
 	c.memory = memory
 	c.dirs = newDirectories(c.bucket, c.prefix, c.ttl, memory/8)
-	c.blocks = NewBlocks(BlocksOptions{Limit: memory / 2})
+	c.blocks = NewBlocks(BlocksOptions{Limit: memory / 16 * 13})
 	c.fetch = NewFetcher(c.ctx, FetcherOptions{Client: c.client, Blocks: c.blocks, Tier: c.tier, Logger: c.log})
-	c.sendingLimit = memory * 3 / 8
-	c.sending = semaphore.NewWeighted(c.sendingLimit)
+	c.sending = semaphore.NewWeighted(c.blocks.lendable())
 }
 
 // busy has fewer requests of a kind that was refused run at once.

@@ -1,9 +1,6 @@
 package cache
 
-import (
-	"context"
-	"slices"
-)
+import "context"
 
 // demand is what one read wants of a content: blocks that it must have, and
 // runs of blocks that should be fetched ahead while there is room.
@@ -21,52 +18,12 @@ type demand struct {
 	missed bool       // some of first to last was neither present nor in ahead
 }
 
-// waiting is a demand in the queue for room.
-type waiting struct {
-	demand  *demand
-	granted chan struct{} // closed when the demand has its blocks
-}
-
 // acquire takes references on all the blocks that d must have, at once, and
 // creates those that are absent. While they do not fit it waits, holding
 // nothing, so that demands cannot block each other; the first to wait is the
 // first served. It fails only when ctx ends.
 func (b *Blocks) acquire(ctx context.Context, d *demand) error {
-	b.mu.Lock()
-	if b.tryLocked(d, len(b.queue) == 0) {
-		b.mu.Unlock()
-		return nil
-	}
-	w := &waiting{demand: d, granted: make(chan struct{})}
-	b.queue = append(b.queue, w)
-	b.mu.Unlock()
-
-	select {
-	case <-w.granted:
-		return nil
-	case <-ctx.Done():
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if i := slices.Index(b.queue, w); i >= 0 {
-		b.queue = slices.Delete(b.queue, i, i+1)
-		b.grantLocked()
-		return context.Cause(ctx)
-	}
-	return nil // granted meanwhile: what it created must be fetched
-}
-
-// grantLocked serves the queue as far as there is room.
-func (b *Blocks) grantLocked() {
-	for len(b.queue) > 0 {
-		w := b.queue[0]
-		b.queue = slices.Delete(b.queue, 0, 1)
-		if !b.tryLocked(w.demand, true) {
-			b.queue = slices.Insert(b.queue, 0, w)
-			return
-		}
-		close(w.granted)
-	}
+	return b.await(ctx, func(mayGrow bool) bool { return b.tryLocked(d, mayGrow) })
 }
 
 // tryLocked serves d if it fits. mayGrow is false while the room belongs to
@@ -82,7 +39,7 @@ func (b *Blocks) tryLocked(d *demand, mayGrow bool) bool {
 			idle += k.charge
 		}
 	}
-	if absent > 0 && (!mayGrow || b.pinned+idle+absent > b.limit) {
+	if absent > 0 && (!mayGrow || b.pinned+idle+absent > b.roomLocked()) {
 		return false
 	}
 	d.held = make([]*block, d.last-d.first+1)
@@ -143,7 +100,7 @@ func (b *Blocks) placeSpanLocked(d *demand, c *content, s span) int64 {
 			return index * blockSize
 		}
 		if k == nil {
-			if len(b.queue) > 0 || b.pinned+c.cost(index) > b.limit/2 {
+			if len(b.queue) > 0 || b.pinned+c.cost(index) > b.roomLocked()/2 {
 				return index * blockSize
 			}
 			k = b.addLocked(c, index)

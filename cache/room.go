@@ -19,16 +19,19 @@ func (b *Blocks) addLocked(c *content, index int64) *block {
 	} else {
 		k.data = make([]byte, n)
 	}
-	b.arena.trim(b.limit - b.charged)
+	b.arena.trim(b.roomLocked() - b.charged)
 	c.blocks[index] = k
 	b.refLocked(k)
 	return k
 }
 
+// roomLocked returns what blocks may take, in bytes.
+func (b *Blocks) roomLocked() int64 { return b.limit - b.lent }
+
 // evictLocked frees blocks without references until need bytes fit. Probation
 // goes first; the protected segment hands over what exceeds its third.
 func (b *Blocks) evictLocked(need int64) {
-	for b.charged+need > b.limit {
+	for b.charged+need > b.roomLocked() {
 		for b.protected.bytes > b.limit/3 {
 			k, _, _ := b.protected.order.GetOldest()
 			b.protected.remove(k)

@@ -171,7 +171,8 @@ func (c *Cache) putBody(ctx context.Context, p remote.Path, snap *snapshot, body
 // buffer reads a range of the file into memory, when there is room: what
 // is sent is then one state of the bytes, however often it is sent.
 func (c *Cache) buffer(ctx context.Context, v *view, off, size int64) (body []byte, free func(), err error) {
-	if err := c.sending.Acquire(ctx, min(size, c.sendingLimit)); err != nil {
+	giveBack, err := c.borrow(ctx, min(size, c.blocks.lendable()))
+	if err != nil {
 		return nil, nil, err
 	}
 	c.inFlight.Add(size)
@@ -179,13 +180,28 @@ func (c *Cache) buffer(ctx context.Context, v *view, off, size int64) (body []by
 	free = func() {
 		c.bodies.put(body)
 		c.inFlight.Add(-size)
-		c.sending.Release(min(size, c.sendingLimit))
+		giveBack()
 	}
 	if _, err := v.readAt(ctx, body, off); err != nil {
 		free()
 		return nil, nil, err
 	}
 	return body, free, nil
+}
+
+// borrow takes n bytes of memory for a body.
+func (c *Cache) borrow(ctx context.Context, n int64) (giveBack func(), err error) {
+	if err := c.sending.Acquire(ctx, n); err != nil {
+		return nil, err
+	}
+	if err := c.blocks.borrow(ctx, n); err != nil {
+		c.sending.Release(n)
+		return nil, err
+	}
+	return func() {
+		c.blocks.giveBack(n)
+		c.sending.Release(n)
+	}, nil
 }
 
 // copyBase makes an object of a snapshot that is a whole object already: another
