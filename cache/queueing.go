@@ -76,4 +76,7 @@ func (b *Blocks) giveBack(n int64) {
 }
 
 // lendable returns how many bytes may be lent at once.
-func (b *Blocks) lendable() int64 { return b.limit / 4 * 3 }
+func (b *Blocks) lendable() int64 { return b.limit - b.reserve() }
+
+// reserve is what blocks keep, in bytes: two reads of the largest size.
+func (b *Blocks) reserve() int64 { return max(b.limit/8, 2<<20) }

@@ -23,15 +23,15 @@ type Reader struct {
 
 // Read returns n bytes at off, cut at the end of the object; at or beyond the
 // end, an empty View. It fetches what is absent, and waits for it until ctx
-// ends; the fetch goes on without it. n is at most a quarter of the cache's
-// limit.
+// ends; the fetch goes on without it. n is at most half of what Blocks
+// keeps for reads, and may always be 1 MiB.
 //
 // Errors: remote.ErrChanged when the object is no longer this version,
 // fs.ErrNotExist when it is gone, fs.ErrClosed after Close, fs.ErrInvalid for
 // a negative or too large range, the cause of ctx, else what the object store
 // said.
 func (r *Reader) Read(ctx context.Context, off int64, n int) (*View, error) {
-	if off < 0 || n < 0 || int64(n) > r.fetcher.blocks.limit/4 {
+	if off < 0 || n < 0 || int64(n) > r.fetcher.blocks.reserve()/2 {
 		return nil, fmt.Errorf("read %s: %d bytes at %d: %w", r.version.Path, n, off, fs.ErrInvalid)
 	}
 	if n == 0 || off >= r.version.Size {

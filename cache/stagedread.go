@@ -148,7 +148,7 @@ const (
 func (v *view) readBase(ctx context.Context, p []byte, off int64) error {
 	reader, most := v.s.baseReader(v.base), baseChunk
 	if reader == nil || len(p) > baseChunk {
-		reader, most = v.s.c.fetch.PassingReader(versionOf(v.base)), int(min(partChunk, v.s.c.blocks.limit/8))
+		reader, most = v.s.c.fetch.PassingReader(versionOf(v.base)), int(min(partChunk, v.s.c.blocks.reserve()/2))
 		defer reader.Close()
 	}
 	for len(p) > 0 {
