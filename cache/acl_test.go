@@ -110,9 +110,7 @@ func TestACLSurvivesEveryChange(t *testing.T) {
 // settleAll waits for what goes on behind.
 func (m *mounted) settleAll() {
 	m.t.Helper()
-	if m.writeBack {
-		m.sync()
-	}
+	noError(m.t, m.Sync(m.t.Context()))
 }
 
 func TestACLOfADirectorySurvives(t *testing.T) {
@@ -270,7 +268,10 @@ func TestGrantsSurviveACrashBeforeTheyAreSetAgain(t *testing.T) {
 			m.write(s, []byte("new"), 0)
 			return s.Commit(m.t.Context())
 		},
-		"chmod": func(m *mounted) error { return m.SetAttr(m.t.Context(), "a", setMode(0o100600)) },
+		"chmod": func(m *mounted) error {
+			m.setAttr("a", setMode(0o100600))
+			return m.Sync(m.t.Context())
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := mount(t, Options{})

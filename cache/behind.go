@@ -125,13 +125,20 @@ func (s *Staged) owes() bool {
 	return s.owesLocked()
 }
 
+// owesBytes is owes where more than attributes is to be uploaded.
+func (s *Staged) owesBytes() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.owesLocked() && s.lacksBytesLocked()
+}
+
 // commitInTurn commits as one of uploadsBehind.
 func (c *Cache) commitInTurn(s *Staged) error {
 	if err := c.turns.Acquire(c.ctx, 1); err != nil {
 		return err
 	}
 	defer c.turns.Release(1)
-	if !c.writeBack {
+	if !c.writeBack && s.owesBytes() {
 		s.becomeLate()
 	}
 	err := s.commitOwed(c.ctx)
@@ -148,14 +155,10 @@ func (s *Staged) becomeLate() {
 	s.isLate = true
 }
 
-// awaitRest waits in write-back mode until the file has not changed for a
-// while; false when Drain takes over.
+// awaitRest waits until the file's changes are due; false when Drain takes over.
 func (c *Cache) awaitRest(s *Staged) bool {
 	for {
-		wait := time.Duration(0)
-		if c.writeBack {
-			wait = s.rest()
-		}
+		wait := s.rest()
 		if wait <= 0 {
 			return !c.isDraining()
 		}
@@ -165,10 +168,17 @@ func (c *Cache) awaitRest(s *Staged) bool {
 	}
 }
 
-// rest returns how long the file should still be left alone.
+// rest returns how long the file should still be left alone: attributes for
+// attrsTime, in write-back mode all until they have not changed for a while.
 func (s *Staged) rest() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.c.writeBack && s.lacksBytesLocked() {
+		return 0
+	}
+	if !s.c.writeBack {
+		return time.Until(s.waitsFrom.Add(attrsTime))
+	}
 	rest := restTime
 	if s.users > 0 {
 		rest = openRestTime

@@ -90,9 +90,10 @@ type Cache struct {
 	blocks    *Blocks
 	tier      *Tier                             // nil: nothing is kept on disk
 	edited    *lru.Cache[remote.Path, struct{}] // see NoBacking; safe for concurrent use
-	created   *lru.Cache[string, time.Time]     // see isSave; safe for concurrent use
+	created   *lru.Cache[string, creation]      // safe for concurrent use
 	noACLs    atomic.Int64                      // the service has none for objects; asked again at this time (Unix seconds)
 	aclsLost  atomic.Int64                      // see ACLsLost
+	refused   atomic.Bool                       // the last upload had no permission
 	fetch     *Fetcher
 	flights   singleflight.Group
 	walk      walk
@@ -174,7 +175,7 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 	c.stage.borrow(c.tier)
 	c.direct = c.stage != nil && !c.idle && o.KernelWrites && o.StageSize == 0 && probeDirect(c.stage) // a limit needs to see every write
 	c.edited, _ = lru.New[remote.Path, struct{}](editedLimit)                                          // fails only for a size below 1
-	c.created, _ = lru.New[string, time.Time](editedLimit)                                             // the same
+	c.created, _ = lru.New[string, creation](editedLimit)                                              // the same
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.divide(max(cmp.Or(o.Memory, defaultMemory), minMemory))
 	c.client.OnBusy(c.busy)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -87,6 +88,7 @@ func (s *Staged) startCommit(wanted commit) (run *commit, isNew bool) {
 	s.c.commits.Go(func() {
 		defer cancel()
 		run.err = s.c.uploadSafely(ctx, s, run)
+		s.c.refused.Store(errors.Is(run.err, fs.ErrPermission))
 		if run.err != nil && !errors.Is(run.err, ErrConflict) {
 			s.noteFailure(run.err, max(run.want, run.upTo))
 		}
@@ -211,6 +213,9 @@ func (c *Cache) uploadClaimed(ctx context.Context, s *Staged, run *commit, name 
 // the key's claim.
 func (c *Cache) finish(snap *snapshot, o remote.Object) {
 	step("committed")
+	if snap.object.Path.Key == "" && snap.acl == nil {
+		c.noteMade(o, snap.begun)
+	}
 	doubt := c.sends.doubtOf(o.Path.Key, o.ETag)
 	c.dropRemoval(o.Path)
 	c.known.Learn(o, true)
@@ -304,6 +309,7 @@ type snapshot struct {
 	view
 	ctx         context.Context // of the commit: io.ReaderAt has none
 	name        Name
+	begun       time.Time
 	changes     uint64
 	dataChanged bool
 	isLate      bool
@@ -360,7 +366,7 @@ func (s *Staged) snapshot(n Name, ifOwed bool) (*snapshot, error) {
 	s.failure, s.nextTry = nil, time.Time{}
 	s.noteLocked(StateReady, nil)
 	step("ready")
-	snap := &snapshot{view: s.viewLocked(), changes: s.changes, object: s.object, isLate: isLate, mayLag: s.mayLag, isPromised: s.promisedLocked(), movingTo: s.movingTo, sending: s.sendingLocked(),
+	snap := &snapshot{view: s.viewLocked(), begun: time.Now(), changes: s.changes, object: s.object, isLate: isLate, mayLag: s.mayLag, isPromised: s.isSafeLocked(), movingTo: s.movingTo, sending: s.sendingLocked(),
 		late: late, mayVanish: s.mayVanishLocked(), made: s.made, replacing: s.replacing,
 		dataChanged: s.dataChanges > s.committed || s.object.Path.Key == "",
 		meta:        s.attr.Meta(s.meta), contentType: s.contentType, timesSet: s.timesSet}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 	"unicode/utf8"
 
 	"ncloudfs/remote"
@@ -66,7 +67,8 @@ func (c *Cache) Mkdir(ctx context.Context, n Name, a Attr) error {
 		return err
 	}
 	defer release()
-	if err := c.putMarker(ctx, n, a.Meta(nil), c.acl); err != nil {
+	c.noteCreated(c.dirKeyOf(n))
+	if err := c.putMarker(ctx, n, a.Meta(nil)); err != nil {
 		c.dirs.Forget(n) // perhaps it was made
 		return fmt.Errorf("make directory %q: %w", n, err)
 	}
@@ -94,17 +96,17 @@ func (c *Cache) storeBehind(ctx context.Context, n, staged Name, body []byte, a 
 	return s.Promise(ctx)
 }
 
-// putMarker writes a directory's marker with the ACL, of which it carries what a
-// header does, and remembers it.
-func (c *Cache) putMarker(ctx context.Context, n Name, meta remote.Meta, acl *remote.ACL) error {
-	p := c.path(c.dirKeyOf(n))
+// putMarker writes a new marker of a directory, and remembers it.
+func (c *Cache) putMarker(ctx context.Context, n Name, meta remote.Meta) error {
+	p, begun := c.path(c.dirKeyOf(n)), time.Now()
 	step("put")
-	o, err := c.client.Put(ctx, p, bytes.NewReader(nil), 0, remote.PutOptions{ContentType: markerType, Meta: meta, ACL: aclHeader(acl)})
+	o, err := c.client.Put(ctx, p, bytes.NewReader(nil), 0, remote.PutOptions{ContentType: markerType, Meta: meta, ACL: aclHeader(c.acl)})
 	if err != nil {
 		return err
 	}
 	o.Path, o.Meta, o.ContentType, o.HasMeta = p, meta, markerType, true
 	c.known.Learn(o, true)
+	c.noteMade(o, begun)
 	return nil
 }
 
@@ -123,7 +125,8 @@ func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 		return err
 	}
 	defer release()
-	meta, contentType := a.Meta(nil), typeByName(p.Key)
+	meta, contentType, begun := a.Meta(nil), typeByName(p.Key), time.Now()
+	c.noteCreated(p.Key)
 	defer c.sends.begin(p.Key, "")()
 	c.keepOrder(p.Key)
 	step("put")
@@ -133,6 +136,7 @@ func (c *Cache) Store(ctx context.Context, n Name, body []byte, a Attr) error {
 		return fmt.Errorf("create %q: %w", n, err)
 	}
 	o.Path, o.Size, o.Meta, o.ContentType, o.HasMeta = p, int64(len(body)), meta, contentType, true
+	c.noteMade(o, begun)
 	c.dropRemoval(p)
 	c.blocks.Store(versionOf(o), body)
 	c.known.Learn(o, true)

@@ -87,6 +87,7 @@ func TestPrefixIsAllThereIs(t *testing.T) {
 	m.rename("c", "d")
 	m.checkObject("p/d", []byte("new"))
 	m.setAttr("", setMode(0o40700))
+	noError(t, m.Sync(t.Context()))
 	m.checkObject("p/", []byte{})
 	m.remove("d")
 	m.checkObject("p/d", nil)

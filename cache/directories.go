@@ -246,7 +246,11 @@ func (d *directories) Unpin(n Name) {
 	d.change(parent, func(dir *directory) { delete(dir.records, base) })
 }
 
+// setLocal does nothing for the root, which no directory holds.
 func (d *directories) setLocal(n Name, e Entry, pinned bool) {
+	if n == "" {
+		return
+	}
 	parent, base := n.Split()
 	now := time.Now()
 	e.Expires = now.Add(d.ttl)

@@ -105,7 +105,7 @@ func (c *Cache) keepEmptied(ctx context.Context, dir Name) error {
 	if !c.isEmptied(dir) {
 		return nil // removed, or filled, meanwhile
 	}
-	if err := c.putMarker(ctx, dir, nil, c.acl); err != nil {
+	if err := c.putMarker(ctx, dir, nil); err != nil {
 		return fmt.Errorf("keep directory %q: %w", dir, err)
 	}
 	return nil

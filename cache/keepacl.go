@@ -120,15 +120,6 @@ func (s *Staged) lookAtACLLocked() *aclRead {
 	return s.aclRead
 }
 
-// keepRead has the next upload make use of a look at its object's ACL; nil: none.
-func (s *Staged) keepRead(r *aclRead) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r != nil && r.of == s.aclOf {
-		s.aclRead = r
-	}
-}
-
 // lookAtACL begins, when the file is opened, to look at the ACL that its upload
 // has to keep.
 func (s *Staged) lookAtACL() {
@@ -163,6 +154,10 @@ func (c *Cache) chooseACL(ctx context.Context, snap *snapshot) error {
 		return nil
 	}
 	s.kept = nil
+	if (snap.isCopy() || isMarker(snap.name)) && c.isMadeHere(c.keyOf(snap.name), snap.base.ETag) {
+		s.mu.Unlock()
+		return nil
+	}
 	read := s.lookAtACLLocked()
 	s.mu.Unlock()
 	var err error
@@ -252,20 +247,6 @@ func (s *Staged) followsLocked(p remote.Path) {
 	}
 }
 
-// savedACL is how long after its creation a file that is renamed over another one
-// counts as a new version of that: editors and sed -i save so.
-const savedACL = time.Minute
-
-// noteCreated remembers that key is new, and that nobody has set its ACL here.
-func (c *Cache) noteCreated(key string) { c.created.Add(key, time.Now()) }
-
-// isSave reports whether what is renamed from key takes over the ACL of what it
-// replaces.
-func (c *Cache) isSave(key string) bool {
-	at, ok := c.created.Get(key)
-	return ok && time.Since(at) < savedACL
-}
-
 // savedOver returns the object of to, which is about to be replaced, where that is
 // a save; else its Key is empty.
 func (c *Cache) savedOver(ctx context.Context, from, to Name) (remote.Path, error) {
@@ -287,26 +268,16 @@ func (s *Staged) keepACLOf(p remote.Path) {
 	s.indexBasesLocked()
 }
 
-// moveCreated follows a rename.
-func (c *Cache) moveCreated(from, to string, replaces bool) {
-	at, ok := c.created.Peek(from)
-	c.created.Remove(from)
-	switch {
-	case replaces && ok: // a new version of to
-	case ok:
-		c.created.Add(to, at)
-	default:
-		c.created.Remove(to)
-	}
-}
-
-// aclForCopy reads the ACL that a copy of the object at from is to have: its own,
-// or, where a file is saved over an older version, that of the object at saved.
-func (c *Cache) aclForCopy(ctx context.Context, from, saved remote.Path) (*remote.ACL, error) {
+// aclForCopy returns the ACL that a copy of old is to have, read anew: its own, or,
+// where a file is saved over an older version, that of the object at saved.
+func (c *Cache) aclForCopy(ctx context.Context, old remote.Object, saved remote.Path) (*remote.ACL, error) {
 	if saved.Key != "" {
 		if acl, err := c.keptACL(ctx, c.readACL(saved)); acl != nil || err != nil {
 			return acl, err
 		}
 	}
-	return c.keptACL(ctx, c.readACL(from))
+	if c.isMadeHere(old.Path.Key, old.ETag) {
+		return c.acl, nil
+	}
+	return c.keptACL(ctx, c.readACL(old.Path))
 }

@@ -35,6 +35,9 @@ func isMarker(n Name) bool { return strings.HasSuffix(string(n), "/") }
 // marker returns the name of n's marker.
 func (n Name) marker() Name { return n + "/" }
 
+// rootMarker is the marker of the root, whose key is the prefix.
+const rootMarker Name = "/"
+
 // dir returns the directory of a marker.
 func (n Name) dir() Name { return n[:len(n)-1] }
 
@@ -56,10 +59,20 @@ func (n Name) Rebase(from, to Name) Name {
 }
 
 // keyOf returns the key of a file's object.
-func (c *Cache) keyOf(n Name) string { return c.prefix + unescapeName(n) }
+func (c *Cache) keyOf(n Name) string {
+	if n == rootMarker {
+		return c.prefix
+	}
+	return c.prefix + unescapeName(n)
+}
 
 // nameOf is the inverse of keyOf; a key that ends in "/" is a directory's marker.
-func (c *Cache) nameOf(key string) Name { return escapeKey(strings.TrimPrefix(key, c.prefix)) }
+func (c *Cache) nameOf(key string) Name {
+	if key == c.prefix {
+		return rootMarker
+	}
+	return escapeKey(strings.TrimPrefix(key, c.prefix))
+}
 
 // dirKeyOf returns the key of a directory's marker, which is also the prefix
 // of all that is in it.

@@ -62,7 +62,7 @@ func TestFileThatARenameHasReplacedDoesNotComeBack(t *testing.T) {
 	defer s.Release()
 	m.write(s, []byte("promised"), 0)
 	repair := m.refusedCommit(s)
-	if _, err := m.moveObject(t.Context(), "b", "a", m.path("")); err != nil {
+	if _, err := m.moveObject(t.Context(), "b", "a", copyOf{}); err != nil {
 		t.Fatal(err)
 	}
 	repair()

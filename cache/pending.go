@@ -83,6 +83,9 @@ func (s *Staged) describe(p *Pending) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.Sent, p.NextTry = min(s.progress.sent.Load(), s.size), s.nextTry
+	if !s.lacksBytesLocked() {
+		p.Sent = s.size
+	}
 	if s.failure != nil {
 		p.Error = s.failure.Error()
 	}

@@ -102,6 +102,11 @@ func (c *Cache) completeOpen(r *Record) {
 
 // keep leaves what cannot be taken up to people: see Pending.
 func (c *Cache) keep(r Record, why error) {
+	if errors.Is(why, errPowerLoss) && r.isAttrsOnly() {
+		c.log.Warn("attributes that were set in the second before a loss of power are those of before", "path", c.path(string(r.Key)).String())
+		c.dropRecords(r.ID)
+		return
+	}
 	if _, err := c.stage.root.Stat(r.ID); r.Boot != "" && errors.Is(err, fs.ErrNotExist) {
 		c.dropRecords(r.ID) // never promised, and a loss of power has taken it
 		return

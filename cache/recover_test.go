@@ -232,7 +232,7 @@ func TestRenameThatACrashCutShortIsCompleted(t *testing.T) {
 	defer s.Release()
 	repair := m.refusedCommit(s)
 	s.noteMove("b") // as Rename does before it asks for anything
-	if _, err := m.moveObject(t.Context(), "a", "b", m.path("")); err != nil {
+	if _, err := m.moveObject(t.Context(), "a", "b", copyOf{}); err != nil {
 		t.Fatal(err)
 	}
 	m.crash()

@@ -299,6 +299,7 @@ func (c *Cache) Rmdir(ctx context.Context, n Name) error {
 	if err := c.rmdir(ctx, n); err != nil {
 		return fmt.Errorf("remove directory %q: %w", n, err)
 	}
+	c.created.Remove(c.dirKeyOf(n))
 	c.known.Forget(c.dirKeyOf(n))
 	c.dirs.ForgetTree(n)
 	c.dropPin(n.marker())
@@ -335,12 +336,22 @@ func (c *Cache) rmdir(ctx context.Context, n Name) error {
 		}
 		defer giveBack()
 	}
+	if marker != nil && hasMarker {
+		marker.noteExists()
+	}
 	switch p := c.path(c.dirKeyOf(n)); {
-	case marker != nil:
-		if hasMarker {
-			marker.noteExists()
-		}
+	case marker != nil && c.writeBack:
 		c.hideStaged(n.marker(), marker, false)
+	case marker != nil:
+		marker.hide()
+		if !marker.mayExist() {
+			return nil
+		}
+		err := c.delete(ctx, p)
+		if err != nil {
+			marker.show(n.marker())
+		}
+		return err
 	case c.writeBack && hasMarker:
 		c.hideObject(n.marker(), remote.Object{}, false)
 	case hasMarker:

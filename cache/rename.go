@@ -58,7 +58,7 @@ func (c *Cache) renameNow(ctx context.Context, from, to Name) (Move, error) {
 		return Move{}, fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
 	s.noteMove(to)
-	m, err := c.moveObject(ctx, from, to, saved)
+	m, err := c.moveObject(ctx, from, to, copyOf{saved: saved, attrs: s.waiting()})
 	if err == nil && m.isEmpty() && s != nil && s.mayExist() {
 		err = c.delete(ctx, c.path(c.keyOf(from))) // what an upload with a lost answer left
 	}
@@ -110,14 +110,21 @@ func (c *Cache) claimNames(ctx context.Context, from, to Name, keys ...string) (
 type Move struct {
 	From, To remote.Object
 	Staged   *Staged
+
+	carries uint64 // the value of Staged.changes whose attributes the copy has; 0: it has those of before
 }
 
 func (m Move) isEmpty() bool { return m.To.Path.Key == "" }
 
+// copyOf is how the copy of an object differs from it.
+type copyOf struct {
+	saved remote.Path   // the object whose ACL it gets; Key empty: its own
+	attrs *waitingAttrs // nil: the same
+}
+
 // moveObject copies the object of from, if the bucket has one, to the key of to
-// and deletes the original. saved is the object whose ACL the copy gets; with an
-// empty key its own.
-func (c *Cache) moveObject(ctx context.Context, from, to Name, saved remote.Path) (Move, error) {
+// and deletes the original.
+func (c *Cache) moveObject(ctx context.Context, from, to Name, how copyOf) (Move, error) {
 	old, err := c.objectOf(ctx, from)
 	if err != nil || old.Path.Key == "" {
 		return Move{}, err
@@ -125,11 +132,12 @@ func (c *Cache) moveObject(ctx context.Context, from, to Name, saved remote.Path
 	if o := c.stage.Of(to); o != nil {
 		o.noteReplaced(old.ETag)
 	}
-	copied, err := c.copyObject(ctx, old, c.path(c.keyOf(to)), saved)
+	copied, err := c.copyObject(ctx, old, c.path(c.keyOf(to)), how)
 	if errors.Is(err, remote.ErrChanged) || errors.Is(err, fs.ErrNotExist) {
 		c.dirs.Forget(from) // written elsewhere: the newest is what is renamed
+		how.attrs = nil     // which were set on another version
 		if old, err = c.client.Head(ctx, old.Path); err == nil {
-			copied, err = c.copyObject(ctx, old, c.path(c.keyOf(to)), saved)
+			copied, err = c.copyObject(ctx, old, c.path(c.keyOf(to)), how)
 		}
 	}
 	if u := (*ungranted)(nil); errors.As(err, &u) {
@@ -138,7 +146,7 @@ func (c *Cache) moveObject(ctx context.Context, from, to Name, saved remote.Path
 	if err != nil {
 		return Move{}, err
 	}
-	return Move{From: old, To: copied}, c.delete(ctx, old.Path)
+	return Move{From: old, To: copied, carries: how.attrs.of()}, c.delete(ctx, old.Path)
 }
 
 // objectOf returns the version of n that the bucket holds; its Path is empty
@@ -154,20 +162,23 @@ func (c *Cache) objectOf(ctx context.Context, n Name) (remote.Object, error) {
 	return e.Object, err
 }
 
-// copyObject copies one version with its metadata and ACL, or that of saved (see
-// moveObject); what is cached of it serves the copy.
-func (c *Cache) copyObject(ctx context.Context, old remote.Object, to, saved remote.Path) (remote.Object, error) {
+// copyObject copies one version with its metadata and ACL, or what how says; what
+// is cached of it serves the copy.
+func (c *Cache) copyObject(ctx context.Context, old remote.Object, to remote.Path, how copyOf) (remote.Object, error) {
 	if old.Size > maxCopySize {
 		return remote.Object{}, ErrCopyLimit
 	}
-	acl, err := c.aclForCopy(ctx, old.Path, saved)
+	acl, err := c.aclForCopy(ctx, old, how.saved)
 	if err != nil {
 		return remote.Object{}, err
 	}
 	old, _ = c.known.Complete(old)
 	o := remote.CopyOptions{IfMatch: old.ETag, ACL: aclHeader(acl)}
+	if how.attrs != nil {
+		old.Meta, old.ContentType, old.HasMeta = how.attrs.meta, how.attrs.contentType, true
+	}
 	contentType := retype(old, to)
-	if contentType != old.ContentType {
+	if contentType != old.ContentType || how.attrs != nil {
 		o.Replace, o.Meta, o.ContentType = true, old.Meta, contentType
 	}
 	etag := old.ETag
@@ -255,6 +266,7 @@ func (s *Staged) rename(from, to Name, m Move, replaced remote.Object) {
 		if s.base.Path.Key != "" && s.base.ETag == m.From.ETag {
 			s.setBaseLocked(m.To)
 		}
+		s.carriedLocked(m.carries)
 	}
 	if s.watched && !s.dirtyLocked() { // nothing of the old name can take effect any more: see makeWay
 		s.watched = false

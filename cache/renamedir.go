@@ -69,7 +69,7 @@ func (c *Cache) RenameDir(ctx context.Context, from, to Name) (map[Name]Move, er
 	m := c.beginMove(from, to, isThere.Kind == Dir)
 	defer m.end()
 	if len(objects) == 0 { // only this mount knew the directory
-		if err := c.putMarker(ctx, to, nil, c.acl); err != nil {
+		if err := c.putMarker(ctx, to, nil); err != nil {
 			return undo(err)
 		}
 		m.show(nil)

@@ -13,11 +13,19 @@ import (
 // small close then takes one fdatasync, which it shares with all that wait.
 const inlineLimit = 32 << 10
 
-// Save is what close(2) and fsync(2) wait for. Without write-back that is
-// Commit. With it, every change made before the call is on the local disk then,
-// and will be in the bucket; while too many files wait for that already, so does
-// Save.
+// Save is what close(2) waits for: in sync mode every byte is in the bucket then,
+// and attributes alone are as safe as with Promise. In write-back mode it is Sync.
 func (s *Staged) Save(ctx context.Context) error {
+	if !s.c.writeBack {
+		return s.Promise(ctx)
+	}
+	return s.Sync(ctx)
+}
+
+// Sync is what fsync(2) waits for. Without write-back that is Commit. With it,
+// every change made before the call is on the local disk then, and will be in the
+// bucket; while too many files wait for that already, so does Sync.
+func (s *Staged) Sync(ctx context.Context) error {
 	if !s.c.writeBack {
 		return s.Commit(ctx)
 	}
@@ -40,11 +48,24 @@ func (s *Staged) Save(ctx context.Context) error {
 	return nil
 }
 
+// SyncDir is what fsync(2) of directory n waits for: Sync of its attributes.
+func (c *Cache) SyncDir(ctx context.Context, n Name) error {
+	s := c.stage.take(n.marker())
+	if s == nil {
+		return nil
+	}
+	defer s.Release()
+	return s.Sync(ctx)
+}
+
 // Promise is Save for a change that no close follows, of attributes or of a
-// whole small file: in write-back mode it stands in the journal then, in its
-// order, and is safe from a loss of power with the next Save of any file.
+// whole small file: it stands in the journal then, in its order. In write-back mode
+// it is safe from a loss of power with the next Save of any file. In sync mode a
+// loss of power takes it if the bucket has not got it yet, and no fsync is needed
+// to tell whether it has; with bytes that the bucket lacks, and while the service
+// refuses what is sent, Promise is Commit.
 func (s *Staged) Promise(ctx context.Context) error {
-	if !s.c.writeBack {
+	if !s.c.writeBack && (s.LacksBytes() || s.c.refused.Load()) {
 		return s.Commit(ctx)
 	}
 	if err := s.c.awaitQueue(ctx, s); err != nil {
@@ -55,6 +76,9 @@ func (s *Staged) Promise(ctx context.Context) error {
 	switch {
 	case !s.dirtyLocked():
 		return s.aside
+	case s.promisedLocked() && s.saved == s.changes: // there is nothing new
+		s.startBehindLocked()
+		return nil
 	case s.dataChanges > max(s.saved, s.committed) && s.local.Bytes() > inlineLimit:
 		return nil // goes with the bytes, which the next close makes safe
 	}
@@ -69,6 +93,9 @@ func (s *Staged) Promise(ctx context.Context) error {
 	} else if s.base.Path.Key != "" && s.base.Size == s.size {
 		r.Local, r.Boot, r.BaseEnd = nil, "", s.size // nothing but the base
 	}
+	if !s.c.writeBack {
+		r.Boot = s.c.boot
+	}
 	group := []Record{r}
 	if !r.Amend {
 		group = append(group, s.formerDoneLocked(r.ID)...)
@@ -80,6 +107,9 @@ func (s *Staged) Promise(ctx context.Context) error {
 	s.savedID, s.savedSeq = r.ID, seq
 	if !r.Amend {
 		s.keepDraftLocked(r.ID)
+	}
+	if !promised {
+		s.waitsFrom = r.At
 	}
 	s.saved, s.savedAt, s.noted, s.notedAt = s.changes, r.At, StateReady, r.At
 	s.freeRoomLocked()

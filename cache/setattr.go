@@ -8,106 +8,72 @@ import (
 	"ncloudfs/remote"
 )
 
-// SetMeta changes the metadata or content type of a file or directory: with a
-// commit of what is staged, else a look at the ACL that is to be kept and a Copy of
-// the object onto itself (with a HEAD before it when its metadata is not known), or
-// a PUT of the marker. The root of a bucket
+// SetMeta changes the metadata or content type of a file or directory. The mount
+// shows it at once; the bucket has it with the next upload or rename of the file,
+// at the latest after attrsTime, with a look at the ACL that is to be kept and a
+// Copy of the object onto itself (with a HEAD now when its metadata is not known),
+// or a PUT of the marker. A crash in between does not lose it. The root of a bucket
 // has no marker; what is set there lasts as long as the mount.
 func (c *Cache) SetMeta(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) error {
-	if c.writeBack {
-		return c.setMetaBehind(ctx, n, nil, change)
-	}
-	release, err := c.claimName(ctx, n, c.keyOf(n), c.markerOf(n))
-	if err != nil {
-		return err
-	}
-	for _, name := range []Name{n, n.marker()} {
-		if s := c.stage.take(name); s != nil {
-			release()
-			defer s.Release()
-			s.SetMeta(change)
-			return s.Commit(ctx)
-		}
-	}
-	e, read, err := c.describeWithACL(ctx, n)
-	var acl *remote.ACL
-	if err == nil {
-		acl, err = c.keptACL(ctx, read)
-	}
-	if err == nil && hasGrants(acl) {
-		release()
-		return c.setMetaBehind(ctx, n, read, change) // between the copy and its ACL, a crash must lose neither
-	}
-	defer release()
-	switch {
-	case err != nil:
-	case e.Kind == Dir:
-		err = c.setDirMeta(ctx, n, e, acl, change)
-	case e.Kind == File:
-		err = c.setFileMeta(ctx, n, e, acl, change)
-	default:
-		err = fs.ErrNotExist
-	}
+	s, err := c.changeMeta(ctx, n, change)
 	if err != nil {
 		return fmt.Errorf("set attributes of %q: %w", n, err)
 	}
-	return nil
-}
-
-// describeWithACL describes n, and looks at the ACL that what takes the place of
-// its object is to have; for a file, both requests go side by side.
-func (c *Cache) describeWithACL(ctx context.Context, n Name) (Entry, *aclRead, error) {
-	e, err := c.Stat(ctx, n)
-	if err != nil {
-		return e, nil, err
-	}
-	var read *aclRead
-	if e.Kind == File {
-		read = c.readACL(e.Object.Path)
-	}
-	if e, err = c.Describe(ctx, n, e); err != nil {
-		return e, nil, err
-	}
-	if e.Kind == Dir && e.Object.ETag != "" { // it has a marker
-		read = c.readACL(e.Object.Path)
-	}
-	return e, read, nil
-}
-
-// setMetaBehind is SetMeta in write-back mode, and for an object whose ACL follows
-// it, at which read is a look: what has other attributes now is staged.
-func (c *Cache) setMetaBehind(ctx context.Context, n Name, read *aclRead, change func(m remote.Meta, contentType *string)) error {
-	if err := c.checkParents(n); err != nil {
-		return err
-	}
-	s, err := c.stageForMeta(ctx, n)
-	if err != nil {
-		return fmt.Errorf("set attributes of %q: %w", n, err)
-	}
-	if s == nil { // the root, or a marker with data
-		e, err := c.Describe(ctx, n, Entry{Kind: Dir})
-		var acl *remote.ACL
-		if err == nil && e.Object.Size > 0 {
-			acl, err = c.keptACL(ctx, c.readACL(e.Object.Path))
-		}
-		if err != nil {
-			return fmt.Errorf("set attributes of %q: %w", n, err)
-		}
-		return c.setDirMeta(ctx, n, e, acl, change)
+	if s == nil {
+		return nil
 	}
 	defer s.Release()
-	s.keepRead(read)
-	s.SetMeta(change)
 	return s.Promise(ctx)
+}
+
+// changeMeta carries SetMeta out on what is staged of n, which the caller must
+// Release; nil for what is not staged, where all is done.
+func (c *Cache) changeMeta(ctx context.Context, n Name, change func(m remote.Meta, contentType *string)) (*Staged, error) {
+	s := c.takeEither(n)
+	if s == nil {
+		release, err := c.keepNamed(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		if s, err = c.stageForMeta(ctx, n); err != nil {
+			return nil, err
+		}
+	}
+	if s == nil { // the root, or a marker with data
+		return nil, c.setDirMeta(ctx, n, change)
+	}
+	if err := s.checkMeta(change); err != nil {
+		s.Release()
+		return nil, err
+	}
+	s.SetMeta(change)
+	return s, nil
+}
+
+// keepNamed keeps n from being moved or removed until it is released; with
+// write-back the kernel has to, as it does for one that it asks to change.
+func (c *Cache) keepNamed(ctx context.Context, n Name) (release func(), err error) {
+	if c.writeBack {
+		return func() {}, c.checkParents(n)
+	}
+	return c.claimName(ctx, n, c.keyOf(n), c.markerOf(n))
+}
+
+// takeEither returns what is staged of the file or directory n with one more user,
+// or nil.
+func (c *Cache) takeEither(n Name) *Staged {
+	if s := c.stage.take(n); s != nil {
+		return s
+	}
+	return c.stage.take(n.marker())
 }
 
 // stageForMeta returns the file or marker whose attributes are n's, staged; nil
 // for the root of a bucket, and for a marker with data. The caller must Release it.
 func (c *Cache) stageForMeta(ctx context.Context, n Name) (*Staged, error) {
-	for _, name := range []Name{n, n.marker()} {
-		if s := c.stage.take(name); s != nil {
-			return s, nil
-		}
+	if s := c.takeEither(n); s != nil {
+		return s, nil
 	}
 	e, err := c.Stat(ctx, n)
 	if err == nil {
@@ -119,7 +85,7 @@ func (c *Cache) stageForMeta(ctx context.Context, n Name) (*Staged, error) {
 	case e.Kind == Dir && (c.hasNoMarker(n) || e.Object.Size > 0):
 		return nil, nil
 	case e.Kind == Dir:
-		return c.openStaged(n.marker(), StageOptions{Base: Entry{Kind: Dir}, Attr: e.Attr, Meta: e.Object.Meta})
+		return c.openStaged(n.marker(), StageOptions{Base: Entry{Kind: Dir, Object: e.Object}, Attr: e.Attr, Meta: e.Object.Meta})
 	case e.Kind != File:
 		return nil, fs.ErrNotExist
 	case e.Staged == nil && e.Object.Size > maxCopySize:
@@ -128,46 +94,51 @@ func (c *Cache) stageForMeta(ctx context.Context, n Name) (*Staged, error) {
 	return c.openStaged(n, StageOptions{Base: e})
 }
 
-func (c *Cache) setFileMeta(ctx context.Context, n Name, e Entry, acl *remote.ACL, change func(remote.Meta, *string)) error {
-	o := e.Object
-	o.Meta = e.Attr.Meta(o.Meta) // a copy
-	change(o.Meta, &o.ContentType)
-	if err := c.makeWay(ctx, o.Path.Key); err != nil {
-		return err
+// checkMeta refuses what no object can carry.
+func (s *Staged) checkMeta(change func(m remote.Meta, contentType *string)) error {
+	s.mu.Lock()
+	meta, contentType := s.attr.Meta(s.meta), s.contentType
+	s.mu.Unlock()
+	change(meta, &contentType)
+	size := 0
+	for name, value := range meta {
+		size += len(name) + len(value)
 	}
-	if o.Size > maxCopySize {
-		return remote.ErrTooLarge
+	if size > maxMeta {
+		return &remote.Error{Op: "COPY", Path: s.Entry().Object.Path, Code: remote.MetadataTooLarge}
 	}
-	o, err := c.copyTo(ctx, o.Path, o, aclHeader(acl))
-	if err != nil {
-		c.dirs.Forget(n) // perhaps another version by now
-		return err
-	}
-	c.known.Learn(o, true)
-	c.dirs.Changed(n, Entry{Kind: File, Object: o})
 	return nil
 }
 
-func (c *Cache) setDirMeta(ctx context.Context, n Name, e Entry, acl *remote.ACL, change func(remote.Meta, *string)) error {
-	key := c.dirKeyOf(n)
-	meta, contentType := e.Attr.Meta(e.Object.Meta), ""
-	change(meta, &contentType)
-	if c.hasNoMarker(n) {
-		c.known.Learn(remote.Object{Path: c.path(key), Meta: meta, HasMeta: true}, true)
-		return nil
+// setDirMeta is SetMeta for a directory that cannot be staged, for the holder of
+// its claim: the root of a bucket, or one whose marker has data.
+func (c *Cache) setDirMeta(ctx context.Context, n Name, change func(remote.Meta, *string)) error {
+	e, err := c.Stat(ctx, n)
+	if err == nil {
+		e, err = c.Describe(ctx, n, e)
 	}
-	if o := e.Object; o.Size > 0 { // it has data, too
-		o.Meta = meta
-		o, err := c.copyTo(ctx, o.Path, o, aclHeader(acl))
-		if err == nil && hasGrants(acl) {
-			err = c.client.ApplyACL(ctx, o.Path, acl)
-		}
-		if err == nil {
-			c.known.Learn(o, true)
-		}
+	if err != nil {
 		return err
 	}
-	return c.putMarker(ctx, n, meta, acl)
+	o, contentType := e.Object, ""
+	o.Meta = e.Attr.Meta(o.Meta)
+	change(o.Meta, &contentType)
+	if c.hasNoMarker(n) {
+		c.known.Learn(remote.Object{Path: c.path(c.dirKeyOf(n)), Meta: o.Meta, HasMeta: true}, true)
+		return nil
+	}
+	acl, err := c.keptACL(ctx, c.readACL(o.Path))
+	if err != nil {
+		return err
+	}
+	o, err = c.copyTo(ctx, o.Path, o, aclHeader(acl))
+	if err == nil && hasGrants(acl) {
+		err = c.client.ApplyACL(ctx, o.Path, acl)
+	}
+	if err == nil {
+		c.known.Learn(o, true)
+	}
+	return err
 }
 
 // SetAttr changes attributes; see SetMeta for its requests.

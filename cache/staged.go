@@ -83,6 +83,7 @@ type Staged struct {
 	notedAt   time.Time
 	saved     uint64     // the value of changes that is safe on disk; promised while above committed
 	savedAt   time.Time  // when
+	waitsFrom time.Time  // when the first of the promised changes was made, in sync mode
 	savedID   string     // whose record holds it
 	savedSeq  uint64     // the number of that record
 	saving    int        // saves under way
@@ -184,7 +185,7 @@ func (c *Cache) stageAnew(n Name, o StageOptions) error {
 		s.startFrom(o.Base, o.Truncate)
 	} else {
 		s.replacing, s.older = c.removals.version(c.path(c.keyOf(n))), c.sends.late(c.keyOf(n))
-		if o.Base.Kind == Dir { // a marker
+		if o.Base.Kind == Dir && o.Base.Object.ETag != "" { // a marker
 			s.aclOf = c.path(c.keyOf(n))
 		}
 		s.touchLocked(true)
@@ -199,6 +200,7 @@ func (c *Cache) stageAnew(n Name, o StageOptions) error {
 	case isMarker(n) && o.Base.Kind == Dir:
 		c.dirs.Changed(n.dir(), Entry{Kind: Dir})
 	case isMarker(n):
+		c.noteCreated(c.keyOf(n))
 		c.dirs.Created(n.dir())
 	case o.Base.Kind != File:
 		c.noteCreated(c.keyOf(n))
@@ -251,7 +253,7 @@ func (s *Staged) touchLocked(data bool) {
 	now := time.Now()
 	s.attr.Ctime, s.changedAt = now, now
 	if data {
-		if s.aclRead == nil && s.acl == nil && s.kept == nil {
+		if s.aclRead == nil && s.acl == nil && s.kept == nil && !isMarker(s.name) {
 			s.lookAtACLLocked() // since the last upload
 		}
 		s.dataChanges = s.changes

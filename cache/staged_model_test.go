@@ -234,7 +234,7 @@ func (f *fileModel) rename(t *rapid.T) {
 		f.m.Forget(f.name)
 		f.m.Forget(f.other)
 	}
-	isMoved := f.s == nil || f.hasObject
+	isMoved, takesAttrs := f.s == nil || f.hasObject, f.s != nil && !f.changed && !f.isStale()
 	_, err := f.m.Rename(f.ctx, f.name, f.other)
 	if isMoved && f.bucket[f.name] == nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -248,6 +248,7 @@ func (f *fileModel) rename(t *rapid.T) {
 	switch {
 	case isMoved:
 		f.bucket[f.other], f.bucket[f.name] = f.bucket[f.name], nil
+		f.changedAt = f.changedAt && !takesAttrs
 	case f.wasSent: // what is there may come from an upload whose answer was lost, or be what an earlier rename replaced
 		f.bucket[f.name] = nil
 	}

@@ -246,7 +246,7 @@ func (s *Staged) noteFailure(failure error, upTo uint64) {
 		s.mu.Unlock()
 		return
 	}
-	isSafe := s.promisedLocked() && (s.c.writeBack || s.saved >= upTo)
+	isSafe := s.isSafeLocked() && (s.c.writeBack || s.saved >= upTo)
 	if isSafe {
 		s.noteLocked(StateFailed, failure)
 	}

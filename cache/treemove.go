@@ -94,7 +94,7 @@ func (m *treeMove) copy(ctx context.Context, objects []remote.Object, there map[
 		}
 		g.Go(func() error {
 			var err error
-			if copies[i], err = m.c.copyObject(ctx, o, to, remote.Path{}); err != nil {
+			if copies[i], err = m.c.copyObject(ctx, o, to, copyOf{}); err != nil {
 				failed.Store(true)
 				return err
 			}

@@ -50,12 +50,18 @@ func (c *Cache) send(ctx context.Context, snap *snapshot) (remote.Object, error)
 	}
 	p := c.path(c.keyOf(snap.name))
 	switch {
-	case snap.isBase() && snap.base.Size <= maxCopySize && (snap.size > 0 || !snap.dataChanged):
-		return c.copyBase(ctx, p, snap) // of an empty file a PUT, which needs no other
+	case snap.isCopy():
+		return c.copyBase(ctx, p, snap)
 	case !snap.dataChanged:
 		return remote.Object{}, remote.ErrTooLarge
 	}
 	return c.sendBytes(ctx, p, snap)
+}
+
+// isCopy reports whether the snapshot is stored by a copy of its base. Of an empty
+// file it is a PUT, which needs no other object.
+func (s *snapshot) isCopy() bool {
+	return s.isBase() && s.base.Size <= maxCopySize && (s.size > 0 || !s.dataChanged)
 }
 
 // sendBytes stores the snapshot under p.

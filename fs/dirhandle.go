@@ -79,9 +79,17 @@ func (h *dirHandle) load(ctx context.Context) syscall.Errno {
 	return 0
 }
 
-// Fsyncdir implements fs.FileFsyncdirer: a change of a directory is in the
-// bucket when its operation returns.
-func (h *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }
+// Fsyncdir implements fs.FileFsyncdirer: a change of names is in the bucket when its
+// operation returns, one of attributes now.
+func (h *dirHandle) Fsyncdir(ctx context.Context, _ uint32) syscall.Errno {
+	ctx, done := h.dir.m.operation(ctx)
+	defer done()
+	n, ok := h.dir.name()
+	if !ok {
+		return 0 // removed while it was open
+	}
+	return h.dir.m.report("fsync", h.dir.m.cache.SyncDir(ctx, n))
+}
 
 // Seekdir implements fs.FileSeekdirer. Position 0 (rewinddir) reads anew.
 func (h *dirHandle) Seekdir(_ context.Context, off uint64) syscall.Errno {

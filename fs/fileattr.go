@@ -43,7 +43,7 @@ func (f *fileNode) show(e cache.Entry, out *fuse.AttrOut) {
 }
 
 // Setattr implements fs.NodeSetattrer. A file that is open for writing takes
-// changes with its next upload; for another they are carried out now.
+// changes with its next upload; for another they are carried out behind.
 func (f *fileNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
 	ctx, done := f.m.operation(ctx)
 	defer done()
@@ -76,7 +76,7 @@ func (f *fileNode) changeAttr(ctx context.Context, in *fuse.SetAttrIn) (cache.En
 		staged, _ = f.retain()
 	}
 	defer staged.Release()
-	folds := writers > 0 && staged.Dirty() // a close is still to come
+	folds := writers > 0 && staged.LacksBytes() // a close is still to come
 	if resize {
 		if err := staged.Truncate(int64(size)); err != nil {
 			return cache.Entry{}, err
@@ -137,6 +137,7 @@ func (f *fileNode) setCleanAttr(ctx context.Context, in *fuse.SetAttrIn) (cache.
 			f.pages = now.Object.ETag // the same bytes
 		}
 		f.entry = now
+		f.entry.Staged = nil
 	}
 	return now, nil
 }

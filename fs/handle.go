@@ -124,7 +124,7 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 	}
 	n, err := write()
 	if err == nil && h.syncs {
-		if errno := h.commit(ctx, "write", staged); errno != 0 {
+		if errno := h.commit(ctx, "write", staged, staged.Sync); errno != 0 {
 			return 0, errno
 		}
 	}
@@ -155,7 +155,7 @@ func (h *handle) Flush(ctx context.Context) syscall.Errno {
 			return 0
 		}
 	}
-	return h.commit(ctx, "close", staged)
+	return h.commit(ctx, "close", staged, staged.Save)
 }
 
 // Fsync implements fs.FileFsyncer.
@@ -166,13 +166,14 @@ func (h *handle) Fsync(ctx context.Context, _ uint32) syscall.Errno {
 	if staged == nil {
 		return 0
 	}
-	return h.commit(ctx, "fsync", staged)
+	return h.commit(ctx, "fsync", staged, staged.Sync)
 }
 
-func (h *handle) commit(ctx context.Context, op string, staged *cache.Staged) syscall.Errno {
+// commit is what op waits for, and tells the writer of conflicts.
+func (h *handle) commit(ctx context.Context, op string, staged *cache.Staged, save func(context.Context) error) syscall.Errno {
 	ctx, done := h.file.m.operation(ctx)
 	defer done()
-	err := staged.Save(ctx)
+	err := save(ctx)
 	if n := staged.Conflicts(); n > 0 {
 		h.file.displaced()
 		if h.isNews(n) && err == nil {

@@ -35,7 +35,7 @@ func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) sy
 	h.dropSetID(ctx, staged)
 	err := staged.Allocate(a)
 	if err == nil && h.syncs {
-		return h.commit(ctx, "fallocate", staged)
+		return h.commit(ctx, "fallocate", staged, staged.Sync)
 	}
 	return h.file.m.report("fallocate", err)
 }

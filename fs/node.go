@@ -76,7 +76,7 @@ func (n *node) setattr(ctx context.Context, in *fuse.SetAttrIn, out *fuse.AttrOu
 	return e, 0
 }
 
-// storeAttr changes attributes in the bucket, and returns what the node is
+// storeAttr changes attributes, in the bucket behind, and returns what the node is
 // then.
 func (n *node) storeAttr(ctx context.Context, change func(*cache.Attr)) (cache.Entry, error) {
 	var name cache.Name

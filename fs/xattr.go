@@ -125,7 +125,7 @@ func (n *node) Removexattr(ctx context.Context, attr string) syscall.Errno {
 }
 
 // changeXattrs lets edit change a copy of the attributes, and stores it: with
-// the next upload of a file that is open for writing, else at once.
+// the next upload of a file that is open for writing, else behind.
 func (n *node) changeXattrs(ctx context.Context, edit func(map[string][]byte) syscall.Errno) syscall.Errno {
 	if n.m.readOnly {
 		return syscall.EROFS
@@ -164,7 +164,7 @@ func (f *fileNode) foldXattrs(x map[string][]byte) bool {
 		return false
 	}
 	defer staged.Release()
-	if writers == 0 || !staged.Dirty() {
+	if writers == 0 || !staged.LacksBytes() {
 		return false
 	}
 	staged.SetAttr(func(a *cache.Attr) { a.Xattrs = x })
