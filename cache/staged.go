@@ -98,6 +98,7 @@ type Staged struct {
 type StageOptions struct {
 	Base     Entry       // the file that is opened; kind Absent for a new one, Dir for the marker of a directory that is there
 	Truncate bool        // drop the base's bytes
+	Read     bool        // what is staged is opened, only to be read
 	Attr     Attr        // of a new file
 	Meta     remote.Meta // of a new file, beside its attributes
 }
@@ -107,7 +108,7 @@ type StageOptions struct {
 // kept; remote.ErrChanged when it was staged and another file has its name now.
 func (c *Cache) OpenStaged(n Name, o StageOptions) (*Staged, error) {
 	s, err := c.openStaged(n, o)
-	if err == nil {
+	if err == nil && !o.Read {
 		s.lookAtACL()
 	}
 	return s, err

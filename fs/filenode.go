@@ -172,7 +172,7 @@ func (f *fileNode) attachLocked(n cache.Name, e cache.Entry, write, truncate boo
 	if f.staged != nil {
 		return f.m.report("open", f.staged.Truncate(0))
 	}
-	staged, err := f.m.cache.OpenStaged(n, cache.StageOptions{Base: e, Truncate: truncate, Attr: e.Attr})
+	staged, err := f.m.cache.OpenStaged(n, cache.StageOptions{Base: e, Truncate: truncate, Read: !write, Attr: e.Attr})
 	if err != nil {
 		return f.m.report("open", err)
 	}

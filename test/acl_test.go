@@ -65,7 +65,7 @@ func keysOf(a emulator.Account) remote.Credentials {
 // checkAccess looks whether just those read the object who may.
 func (s *store) checkAccess(t testing.TB, what, key string, a access) {
 	t.Helper()
-	s.sync(t)
+	s.syncAll(t)
 	if got := s.mayRead(t, keysOf(emulatortest.Bob()), key); got != a.bob {
 		t.Errorf("%s: bob may read %s: %v, want %v", what, key, got, a.bob)
 	}

@@ -69,6 +69,7 @@ func crashSteps() []crashStep {
 		{name: "copy-from", loses: "nothing: the file is still empty, or becomes the copy"},
 		{name: "copy-from-done", loses: "nothing, but the object would count as another client's"},
 		{name: "copied", loses: "a directory that is at its new name in part, if the originals stayed for ever"},
+		{name: "carried", loses: "attributes that a rename has taken along, if they were set again on what came after"},
 		{name: "delete", loses: "a removal that was answered: the object would be back"},
 		{name: "delete-done", loses: "a newer object of the same name, if the deletion were done again"},
 

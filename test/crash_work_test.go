@@ -138,6 +138,8 @@ func (w *crashWork) names() {
 	h.pwrite(w.tagged(500), 1000)
 	h.close()
 	w.write("temporary", w.tagged(700))
+	w.chmod("temporary", isRegular|0o604)
+	w.chmod("temporary", isRegular|0o640)
 	w.rename("temporary", "over")
 	w.rename("failed", "failed-2")
 	w.renameDir("dir", "dir-2")
@@ -165,6 +167,9 @@ func (w *crashWork) names() {
 
 func (w *crashWork) attributes() {
 	w.chmod("mode", isRegular|0o600)
+	w.chmod("mode", isRegular|0o644)
+	w.chmod("appended", isRegular|0o600)
+	w.write("appended", w.tagged(600)) // takes that along
 	w.chmod("shared", isRegular|0o600)
 	w.chmod("moved-2", isRegular|0o640)
 	w.symlink("target", "link")

@@ -359,8 +359,12 @@ func faultyNames() []faulty {
 		{"symlink", opPut, oneOfEach(), nil, "", func(p *program, name string) error { return p.symlink("target", name) }, nil},
 		{"mknod", opPut, oneOfEach(), nil, "", func(p *program, name string) error { return p.mknod(name, unix.S_IFIFO|0o600) }, nil},
 		{"chmod", opHead, heads(), []string{""}, "", func(p *program, name string) error { return p.chmod(name, 0o600) }, nil},
-		{"chmod", opCopy, oneOfEach(), []string{""}, "", func(p *program, name string) error { return p.chmod(name, 0o600) }, nil},
-		{"setxattr", opCopy, oneOfEach(), []string{""}, "", func(p *program, name string) error { return p.setxattr(name, "user.a", "b") }, nil},
+		{"chmod and fsync", opCopy, oneOfEach(), []string{""}, "", func(p *program, name string) error {
+			return cmp.Or(p.chmod(name, 0o600), p.fsync(name))
+		}, nil},
+		{"setxattr and fsync", opCopy, oneOfEach(), []string{""}, "", func(p *program, name string) error {
+			return cmp.Or(p.setxattr(name, "user.a", "b"), p.fsync(name))
+		}, nil},
 		{"rename", opCopy, append(errorTable(), elsewhere()...), []string{""}, "-to", func(p *program, name string) error { return p.rename(name, name+"-to") }, nil},
 		{"rename", opDelete, oneOfEach(), []string{""}, "", func(p *program, name string) error { return p.rename(name, name+"-to") }, nil},
 		{"rename directory", opCopy, oneOfEach(), []string{"/file"}, "-to/file", func(p *program, name string) error {

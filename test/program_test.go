@@ -152,6 +152,16 @@ func (p *program) chmod(name string, mode uint32) error {
 	return err
 }
 
+// fsync is fsync(2) of a file or directory, opened for reading.
+func (p *program) fsync(name string) error {
+	f, err := p.open(name, unix.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	return f.fsync()
+}
+
 func (p *program) chown(name string, uid, gid int) error {
 	_, err := p.call(request{Op: "chown", Path: p.path(name), UID: uid, GID: gid})
 	return err

@@ -58,6 +58,16 @@ func shellCost(t *testing.T, s *store, m *mounted, script string, want counts) {
 	expect(t, s, script, want, func() { m.sh(t, script) })
 }
 
+// attrsCost is shellCost for a script that changes attributes, once the bucket has
+// them.
+func attrsCost(t *testing.T, s *store, m *mounted, script string, want counts) {
+	t.Helper()
+	expect(t, s, script, want, func() {
+		m.sh(t, script)
+		s.syncAll(t)
+	})
+}
+
 func TestCreatingASmallFileIsOnePut(t *testing.T) {
 	s, m := listedMount(t)
 	shellCost(t, s, m, "echo new > new", counts{opPut: 1})
@@ -155,8 +165,10 @@ func TestListingIsItsPages(t *testing.T) {
 
 func TestChangesCostWhatTheyMust(t *testing.T) {
 	s, m := listedMount(t)
-	shellCost(t, s, m, "chmod 600 a", counts{opACL: 1, opHead: 1, opCopy: 1})
-	shellCost(t, s, m, "chmod 640 a", counts{opACL: 1, opCopy: 1})
+	attrsCost(t, s, m, "chmod 600 a", counts{opACL: 1, opHead: 1, opCopy: 1})
+	attrsCost(t, s, m, "chmod 640 a", counts{opACL: 1, opCopy: 1})
+	attrsCost(t, s, m, "touch -d 2001-02-03 c; chmod 600 c; chown 12:34 c; setfattr -n user.a -v b c", counts{opACL: 1, opHead: 1, opCopy: 1})
+	attrsCost(t, s, m, "echo new > new; chmod 600 new; mv new newer; rm newer", counts{opPut: 1, opCopy: 1, opDelete: 2})
 	shellCost(t, s, m, "mv b renamed", counts{opACL: 1, opCopy: 1, opDelete: 1})
 	shellCost(t, s, m, "mv a over; mv over renamed", counts{opACL: 2, opCopy: 2, opDelete: 2})
 	shellCost(t, s, m, "rm c", counts{opDelete: 1})
@@ -205,7 +217,7 @@ func TestKeepingAnACLIsOneRequest(t *testing.T) {
 	shellCost(t, s, m, "echo x > b", counts{opACL: 1, opHead: 1, opPut: 1})
 	shellCost(t, s, m, "echo y > b", counts{opACL: 1, opPut: 1})
 	shellCost(t, s, m, `setfattr -n user.ncloud.acl -v '[{"id":"ncp-2-0","permission":"READ"}]' c`, counts{opACL: 1, opSetACL: 1})
-	shellCost(t, s, m, "chmod 600 c", counts{opACL: 1, opHead: 1, opCopy: 1, opSetACL: 1})
+	attrsCost(t, s, m, "chmod 600 c", counts{opACL: 1, opHead: 1, opCopy: 1, opSetACL: 1})
 	shellCost(t, s, m, "mv c d", counts{opACL: 1, opCopy: 1, opSetACL: 1, opDelete: 1})
 	shellCost(t, s, m, "echo new > d", counts{opACL: 1, opPut: 1, opSetACL: 1})
 }
@@ -223,5 +235,6 @@ func TestOneACLForAllIsNoRequest(t *testing.T) {
 func TestIdleMountSendsNothing(t *testing.T) {
 	s, m := listedMount(t, "--metadata-ttl=100ms")
 	m.sh(t, "cat a; echo x > x; mkdir d; chmod 600 b")
+	s.syncAll(t)
 	expect(t, s, "an idle mount", counts{}, func() { time.Sleep(time.Second) })
 }

@@ -94,7 +94,7 @@ func (s *store) put(t testing.TB, key, content string) remote.Object {
 
 func (s *store) putWith(t testing.TB, key, content string, o remote.PutOptions) remote.Object {
 	t.Helper()
-	s.sync(t)
+	s.syncAll(t)
 	obj, err := s.client.Put(contextOf(t), s.path(key), strings.NewReader(content), int64(len(content)), o)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func (s *store) putWith(t testing.TB, key, content string, o remote.PutOptions) 
 // head describes an object.
 func (s *store) head(t testing.TB, key string) remote.Object {
 	t.Helper()
-	s.sync(t)
+	s.syncAll(t)
 	o, err := s.client.Head(contextOf(t), s.path(key))
 	if err != nil {
 		t.Fatal(err)
