@@ -37,6 +37,11 @@
 // once nothing is made of it any more; the marker of a directory is a Staged
 // whose name ends in "/".
 //
+// In sync mode attributes alone are promised like that, for attrsTime at most
+// (deferred.go); a rename's copy takes them along. Such a record counts for this
+// boot of the machine only: without an fsync it could come back, after a loss of
+// power, when the bucket has newer ones.
+//
 // # After a crash
 //
 // The Journal remembers what the bucket lacks: each change of state of a Staged

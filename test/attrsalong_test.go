@@ -64,8 +64,8 @@ func TestCopiesWithAttributesCost(t *testing.T) {
 	}
 }
 
-// TestAttributesAreStoredOnRequest, and else within a second or so.
-func TestAttributesAreStoredOnRequest(t *testing.T) {
+// TestAttributesThatWait: until they are asked for, or a second.
+func TestAttributesThatWait(t *testing.T) {
 	t.Parallel()
 	for what, store := range map[string]func(t *testing.T, m *mounted, p *program){
 		"fsync":   func(t *testing.T, _ *mounted, p *program) { ok(t, errors.Join(p.fsync("file"), p.fsync("dir"))) },

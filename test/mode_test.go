@@ -99,7 +99,7 @@ func alwaysTheSame() []omission {
 		{"runs in all modes, or in the one that it is about", []string{"TestLateUploadMeetsAnotherMount",
 			"TestCrashMatrix", "TestPowerLoss", "TestKilledAtRandomMoments", "TestAbandonedPutNeverOverwritesANewerVersion", "TestBucketOrKeysThatAreGoneLoseNothing",
 			"TestBadFullStageDisk", "TestBadRecordsAndFilesAreReportedAndKept", "TestBadJournalIsRefusedAndLeftAlone",
-			"TestWriteBackMode", "TestAnswersThatAreLost", "TestFullDisks",
+			"TestWriteBackMode", "TestAnswersThatAreLost", "TestFullDisks", "TestAttributesThatWait",
 			"TestSyncWaitsForUploads", "TestSyncSaysWhatIsNotInTheBucket", "TestUmountDrains", "TestUmountThatIsInterruptedLeavesTheMount",
 			"TestUnmounting", "TestDrainGoesOnAfterUmount8", "TestSignalDrains"}},
 	}
