@@ -161,6 +161,11 @@ func (s *Stage) removeDoomedNow() {
 	}
 	step("doomed-removing")
 	s.removeDoomed()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.doomed) > 0 { // they have come meanwhile
+		time.AfterFunc(doomTime, s.removeDoomedNow)
+	}
 }
 
 func (s *Stage) removeLocked(path string) {

@@ -207,7 +207,7 @@ func (c *Cache) restage(r Record) (*Staged, error) {
 		size: r.Size, local: extents{r.Local}, base: r.Base.object(c.bucket), baseEnd: r.BaseEnd,
 		attr: ParseAttr(r.Meta), meta: r.Meta, contentType: r.ContentType,
 		object: r.Object.object(c.bucket), replacing: r.Replacing.object(c.bucket),
-		changes: 2, committed: 1, saved: 2, savedID: r.ID, safeEntry: r.ID,
+		changes: 2, committed: 1, saved: 2, savedID: r.ID, safeEntry: r.ID, wasSafe: r.Boot == "",
 		wasWritten: true, wasSent: r.Sent, timesSet: true, isLate: true, mayLag: true,
 		upload: r.Upload, sending: r.Sending, sendingFor: 2, made: r.Made, older: r.Late, lateDelete: r.LateDelete,
 		acl: r.ACL, aclOf: c.path(string(r.ACLOf)), kept: r.Kept, keptStored: r.KeptStored,

@@ -230,7 +230,7 @@ func (s *Staged) renamedRecordLocked(dataSafe bool) Record {
 		s.savedID = s.path
 	}
 	if dataSafe {
-		s.saved, s.savedAt = s.changes, r.At
+		s.saved, s.savedAt, s.wasSafe = s.changes, r.At, true
 	}
 	s.noted, s.notedAt = state, r.At
 	return r

@@ -112,6 +112,7 @@ func (s *Staged) Promise(ctx context.Context) error {
 		s.waitsFrom = r.At
 	}
 	s.saved, s.savedAt, s.noted, s.notedAt = s.changes, r.At, StateReady, r.At
+	s.wasSafe = s.wasSafe || s.c.writeBack
 	s.freeRoomLocked()
 	s.startBehindLocked()
 	step("promised")
@@ -163,7 +164,7 @@ func (s *Staged) makeSafe(state State, failure error) error {
 		s.savedAt = time.Now()
 	}
 	s.saved, s.savedID, s.noted, s.notedAt = max(s.saved, want), r.ID, state, r.At
-	s.savedSeq = seq
+	s.savedSeq, s.wasSafe = seq, true
 	if len(r.Inline) == 0 {
 		s.safeEntry = r.ID
 	}

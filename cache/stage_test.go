@@ -203,3 +203,21 @@ func TestStageLimitIsKeptAndGivenBack(t *testing.T) {
 		t.Errorf("given back: %v", err)
 	}
 }
+
+// TestDataFilesThatComeLateAreRemovedToo: nobody else may sync the journal.
+func TestDataFilesThatComeLateAreRemovedToo(t *testing.T) {
+	m := mount(t, Options{})
+	file, path, err := m.stage.create()
+	noError(t, err)
+	noError(t, file.Close())
+	m.stage.mu.Lock()
+	m.stage.doomed[path] = m.stage.journal.last() + 1 // as if its record came during the sync
+	m.stage.mu.Unlock()
+	m.stage.removeDoomedNow()
+	_, err = m.stage.journal.Append(Record{ID: path, State: StateDone})
+	noError(t, err)
+	eventually(t, "it is removed", func() bool {
+		left, err := dataFiles(m.stage.root.Name())
+		return err == nil && len(left) == 0
+	})
+}

@@ -86,6 +86,7 @@ type Staged struct {
 	waitsFrom time.Time  // when the first of the promised changes was made, in sync mode
 	savedID   string     // whose record holds it
 	savedSeq  uint64     // the number of that record
+	wasSafe   bool       // after a loss of power, a record may say that the data file is needed
 	saving    int        // saves under way
 	noSave    *sync.Cond // see saveEnded
 	safeEntry string     // the data file whose directory entry is safe on disk

@@ -65,7 +65,7 @@ func (s *Staged) removeFilesLocked() {
 		s.c.queue.leaveLocked(s)
 	}
 	s.dropDraftsLocked()
-	if s.saved > 0 {
+	if s.wasSafe {
 		s.c.stage.removeLater(s.path, true)
 	} else {
 		s.c.stage.removeSoon(s.path, s.size)

@@ -149,10 +149,14 @@ func (n *node) changeXattrs(ctx context.Context, edit func(map[string][]byte) sy
 	if after.Xattrs = x; !after.Fits(e.Object.Meta) {
 		return syscall.ENOSPC
 	}
-	if f, ok := n.Operations().(*fileNode); ok && f.foldXattrs(x) {
+	f, isFile := n.Operations().(*fileNode)
+	if isFile && f.foldXattrs(x) {
 		return 0
 	}
-	_, err := n.storeAttr(ctx, func(a *cache.Attr) { whole(a); a.Xattrs = x })
+	now, err := n.storeAttr(ctx, func(a *cache.Attr) { whole(a); a.Xattrs = x })
+	if err == nil && isFile {
+		f.attach(now.Staged) // an fsync of an open handle is about them, too
+	}
 	return n.m.report("setxattr", err)
 }
 

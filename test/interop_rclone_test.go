@@ -16,7 +16,7 @@ import (
 func (s *store) rclone(t testing.TB, args ...string) string {
 	t.Helper()
 	requirePrograms(t, "rclone")
-	s.sync(t)
+	s.syncAll(t)
 	alice := emulatortest.Alice()
 	cmd := exec.CommandContext(t.Context(), "timeout", append([]string{"60", "rclone"}, args...)...)
 	cmd.Env = []string{"HOME=/nonexistent", "PATH=/usr/bin:/bin",

@@ -17,7 +17,7 @@ import (
 func (s *store) s3fs(t testing.TB) shell {
 	t.Helper()
 	requirePrograms(t, "s3fs")
-	s.sync(t)
+	s.syncAll(t)
 	dir, private, log := root().dir(t), localDir(t), &logBuffer{}
 	alice := emulatortest.Alice()
 	keys := private.path("passwd")

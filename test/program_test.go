@@ -1,6 +1,7 @@
 package test
 
 import (
+	"cmp"
 	"encoding/gob"
 	"errors"
 	"os"
@@ -152,14 +153,14 @@ func (p *program) chmod(name string, mode uint32) error {
 	return err
 }
 
-// fsync is fsync(2) of a file or directory, opened for reading.
-func (p *program) fsync(name string) error {
+// synced changes a file or directory that is open, and then calls fsync(2).
+func (p *program) synced(name string, change func() error) error {
 	f, err := p.open(name, unix.O_RDONLY)
 	if err != nil {
 		return err
 	}
 	defer f.close()
-	return f.fsync()
+	return cmp.Or(change(), f.fsync())
 }
 
 func (p *program) chown(name string, uid, gid int) error {
