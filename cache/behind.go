@@ -234,7 +234,7 @@ func (c *Cache) setAside(s *Staged, err error) bool {
 		s.mu.Unlock()
 		return false
 	}
-	kept := "nothing: no bytes were written"
+	kept, attrsOnly := "nothing: no bytes were written", !s.lacksBytesLocked()
 	s.aside = err
 	if s.dataChanges > s.committed && (len(s.local.list) > 0 || s.base.Path.Key == "") {
 		kept = s.c.stage.root.Name() + "/" + s.path
@@ -247,6 +247,10 @@ func (c *Cache) setAside(s *Staged, err error) bool {
 	c.Forget(name)
 	c.stage.drop(name, s) // last: nobody must see neither
 	c.wakeRemovals()
+	if attrsOnly {
+		c.log.Error("attributes that were set here cannot be stored, and are dropped", "err", err)
+		return true
+	}
 	c.log.Error("upload failed for good; the local copy is kept, see ncloudfs pending", "err", err, "kept", kept)
 	return true
 }

@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
+
+	"ncloudfs/remote"
 )
 
 var _ = (fs.NodeCopyFileRanger)((*fileNode)(nil))
@@ -20,9 +22,7 @@ func (f *fileNode) CopyFileRange(ctx context.Context, in fs.FileHandle, offIn ui
 	if !isFile || !isHandle || target.m.cache != f.m.cache {
 		return 0, syscall.EXDEV
 	}
-	f.mu.Lock()
-	o, isClean := f.entry.Object, f.staged == nil && !f.gone && !f.parted
-	f.mu.Unlock()
+	o, isClean := f.whole()
 	target.mu.Lock()
 	staged := target.staged
 	target.mu.Unlock()
@@ -37,6 +37,20 @@ func (f *fileNode) CopyFileRange(ctx context.Context, in fs.FileHandle, offIn ui
 		return 0, syscall.EOPNOTSUPP
 	}
 	return uint32(o.Size), 0
+}
+
+// whole returns the object that has all bytes of the file; false while there is
+// none, or it is open for writing. Attributes may wait.
+func (f *fileNode) whole() (remote.Object, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.gone, f.parted:
+		return remote.Object{}, false
+	case f.staged == nil:
+		return f.entry.Object, true
+	}
+	return f.staged.Committed(), f.writers == 0 && !f.staged.LacksBytes()
 }
 
 // copiers are the threads that have opened a file and not read it yet: what they

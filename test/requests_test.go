@@ -168,6 +168,7 @@ func TestChangesCostWhatTheyMust(t *testing.T) {
 	attrsCost(t, s, m, "chmod 600 a", counts{opACL: 1, opHead: 1, opCopy: 1})
 	attrsCost(t, s, m, "chmod 640 a", counts{opACL: 1, opCopy: 1})
 	attrsCost(t, s, m, "touch -d 2001-02-03 c; chmod 600 c; chown 12:34 c; setfattr -n user.a -v b c", counts{opACL: 1, opHead: 1, opCopy: 1})
+	attrsCost(t, s, m, "chmod 644 c; cp c copied", counts{opACL: 1, opCopy: 2})
 	attrsCost(t, s, m, "echo new > new; chmod 600 new; mv new newer; rm newer", counts{opPut: 1, opCopy: 1, opDelete: 2})
 	shellCost(t, s, m, "mv b renamed", counts{opACL: 1, opCopy: 1, opDelete: 1})
 	shellCost(t, s, m, "mv a over; mv over renamed", counts{opACL: 2, opCopy: 2, opDelete: 2})
