@@ -279,3 +279,17 @@ func TestAttributesThatNoObjectCanCarry(t *testing.T) {
 	}
 	m.checkStageEmpty()
 }
+
+// TestRenameEndsWhatItTakesAlong: a crash must not set it once more.
+func TestRenameEndsWhatItTakesAlong(t *testing.T) {
+	m := mount(t, Options{})
+	m.put("a", []byte("content"))
+	s := m.edit("a")
+	defer s.Release()
+	m.setAttr("a", setMode(0o100600))
+	m.rename("a", "b")
+	if live := m.stage.journal.Live(); len(live) > 0 || s.Dirty() {
+		t.Errorf("there is more to do: %+v", live)
+	}
+	m.checkMode("b", 0o100600)
+}
