@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,7 +76,12 @@ func TestAttributesThatWait(t *testing.T) {
 		"sync":    func(t *testing.T, m *mounted, _ *program) { m.ncloudfs(t, 0, "sync", m.path) },
 		"umount":  func(t *testing.T, m *mounted, p *program) { p.end(); m.unmount(t) },
 		"SIGTERM": func(t *testing.T, m *mounted, p *program) { p.end(); m.stop(t) },
-		"nothing": func(t *testing.T, _ *mounted, _ *program) { time.Sleep(2 * time.Second) },
+		"nothing": func(t *testing.T, m *mounted, _ *program) {
+			eventually(t, "nothing is pending", func() bool {
+				out, code := run(t, m.command("pending", m.path))
+				return code == 0 && !strings.Contains(out, "file") && !strings.Contains(out, "dir")
+			})
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
