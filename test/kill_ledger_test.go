@@ -42,6 +42,7 @@ type ledgerFile struct {
 	isEmptied bool        // since the last save, so that what follows cannot
 
 	isClean    bool          // never changed by the program, and in the bucket
+	isLeaving  bool          // an unlink has begun
 	isUnclosed bool          // changed, and its close has not returned success or failure
 	replaced   []*ledgerFile // that are gone once this is closed
 	lastData   string        // written at lastAt by the last call, if that returned
@@ -155,6 +156,7 @@ func (l *ledger) changed(f *ledgerFile) {
 
 // removing notes an unlink or rmdir that has begun.
 func (l *ledger) removing(f *ledgerFile) {
+	f.isLeaving = true
 	f.names = union(f.names, gone)
 	f.versions = slices.Concat(f.versions, f.before)
 }
@@ -221,7 +223,7 @@ func (l *ledger) mayKeep(name string) bool {
 // an edit the last moments may be missing.
 func (l *ledger) mustKeep(f *ledgerFile) bool {
 	isPromised := len(f.versions) > 0 && (f.before != nil || l.writeBack)
-	return f.isUnclosed && f.isEmptied && f.lastData != "" && f.name != gone && !isPromised
+	return f.isUnclosed && f.isEmptied && f.lastData != "" && f.name != gone && !f.isLeaving && !isPromised
 }
 
 // keptAs is the name under which a local copy is kept.
