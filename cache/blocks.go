@@ -66,7 +66,7 @@ func NewBlocks(o BlocksOptions) *Blocks {
 		probation: newSegment(),
 		protected: newSegment(),
 	}
-	b.arena = newArena(b.limit/blockSize, b)
+	b.arena = newArena(b.limit/blockSize, blockSize, b)
 	return b
 }
 

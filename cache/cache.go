@@ -109,7 +109,7 @@ type Cache struct {
 	turns *semaphore.Weighted // uploads behind
 	queue *queue              // files that wait for one
 
-	bodies   bodies
+	bodies   *bodies
 	memory   int64               // bytes in all
 	sending  *semaphore.Weighted // bytes of bodies in flight
 	inFlight atomic.Int64        // of these
@@ -218,6 +218,7 @@ func (c *Cache) divide(memory int64) {
 	c.blocks = NewBlocks(BlocksOptions{Limit: memory / 16 * 13})
 	c.fetch = NewFetcher(c.ctx, FetcherOptions{Client: c.client, Blocks: c.blocks, Tier: c.tier, Logger: c.log})
 	c.sending = semaphore.NewWeighted(c.blocks.lendable())
+	c.bodies = newBodies(c.blocks.lendable(), partSizeOf(1, c.partSize))
 }
 
 // busy has fewer requests of a kind that was refused run at once.

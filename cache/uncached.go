@@ -25,6 +25,7 @@ func (c *Cache) ReadUncached(ctx context.Context, o remote.Object, dest []byte, 
 	if off >= o.Size || len(dest) == 0 {
 		return 0, nil
 	}
+	step("read")
 	dest = dest[:min(int64(len(dest)), o.Size-off)]
 	for try := 1; ; try++ {
 		err := c.getInto(ctx, o, dest, off)
