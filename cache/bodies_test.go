@@ -41,7 +41,6 @@ func TestFreeBodiesTakeNoMemory(t *testing.T) {
 		t.Errorf("%d bytes stay for the next body, want %d", b.arena.idle(), size)
 	}
 	b.put(all[0])
-	all = nil
 	if kept := resident(t) - before; b.arena.idle() != 0 || kept > 3*size {
 		t.Errorf("%d bytes are idle, %d more are resident", b.arena.idle(), kept)
 	}
