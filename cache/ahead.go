@@ -251,14 +251,11 @@ func (s *Staged) dropUploadLocked() {
 	a, u := s.ahead, s.upload
 	s.ahead, s.upload = nil, nil
 	if a == nil {
-		s.c.abortBehind(u)
+		s.c.abortBehind(u, nil)
 		return
 	}
 	a.cancel()
-	s.c.retries.Go(func() {
-		a.work.Wait()
-		s.c.abortBehind(u)
-	})
+	s.c.abortBehind(u, a.work.Wait)
 }
 
 // timeless returns m without the times of the file.

@@ -199,6 +199,23 @@ func TestUploadAheadThatNobodyNeedsIsAborted(t *testing.T) {
 }
 
 func TestUploadAheadOfACrash(t *testing.T) {
+	t.Run("is aborted by the next mount when the file has become a small one", func(t *testing.T) {
+		m := mount(t, Options{})
+		s, content := m.growing("a")
+		m.server.Faults().Add(emulator.Fault{Operation: emulator.OpAbortMultipartUpload, Effect: emulator.Refuse, Code: "AccessDenied"}) // it dies before that
+		if err := s.Truncate(3); err != nil {
+			t.Fatal(err)
+		}
+		m.commit(s)
+		s.Release()
+		m.until(emulator.OpAbortMultipartUpload, 1)
+		m.crash()
+		m.server.Faults().Clear()
+		m.crash()
+		m.checkNoUploads()
+		m.checkObject("a", content[:3])
+		m.checkStageEmpty()
+	})
 	t.Run("is aborted", func(t *testing.T) {
 		m := mount(t, Options{})
 		m.growing("a")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -164,20 +165,39 @@ func (c *Cache) begin(ctx context.Context, s *Staged, p remote.Path, o remote.Pu
 	}
 }
 
-// abort removes an unfinished upload.
-func (c *Cache) abort(ctx context.Context, up *remote.Upload) {
+// abort removes an unfinished upload, and reports whether it is gone.
+func (c *Cache) abort(ctx context.Context, up *remote.Upload) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
 	defer cancel()
 	if err := up.Abort(ctx); err != nil {
 		c.log.Warn("an unfinished upload remains in the bucket", "upload", up.ID(), "err", err)
+		return false
 	}
+	return true
 }
 
-// abortBehind removes an upload that nobody needs any more; nil is none.
-func (c *Cache) abortBehind(u *recordedUpload) {
-	if u != nil && !c.idle {
-		c.retries.Go(func() { c.abort(c.ctx, c.client.Resume(c.path(string(u.Key)), u.ID, remote.PutOptions{})) })
+// abortBehind removes an upload that nobody needs any more, once wait returns; a nil
+// upload is none, a nil wait does not wait. The journal keeps it for the next mount
+// until it is gone.
+func (c *Cache) abortBehind(u *recordedUpload, wait func()) {
+	if u == nil || c.idle {
+		return
 	}
+	r := u.aborted()
+	c.appendLogged(c.nameOf(string(u.Key)), r)
+	c.retries.Go(func() {
+		if wait != nil {
+			wait()
+		}
+		if c.abort(c.ctx, c.client.Resume(c.path(string(u.Key)), u.ID, remote.PutOptions{})) {
+			c.stage.journal.Forget(r.ID)
+		}
+	})
+}
+
+// aborted is the record of an upload that is to be aborted.
+func (u *recordedUpload) aborted() Record {
+	return Record{ID: "abort-" + u.ID, State: StateDone, At: time.Now(), Upload: &recordedUpload{ID: u.ID, Key: u.Key}}
 }
 
 func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot, parts []part, have sentParts) (remote.Object, error) {

@@ -230,7 +230,7 @@ func (c *Cache) Discard(_ context.Context, ids ...string) error {
 			}
 			c.dirs.Unpin(shownName(n))
 		default:
-			c.abortBehind(r.Upload)
+			c.abortBehind(r.Upload, nil)
 			c.dropRecords(r.ID)
 			c.stage.removeLater(r.ID, false)
 		}

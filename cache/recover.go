@@ -67,8 +67,10 @@ func (c *Cache) recover(uploadOpen bool) {
 	if !c.idle {
 		for _, r := range c.stage.journal.Done() {
 			_ = c.stage.root.Remove(r.ID) // gone already, but for a crash; a removal has none
-			c.abortBehind(r.Upload)       // the same
-			c.stage.journal.Forget(r.ID)
+			if r.Upload == nil || r.ID != r.Upload.aborted().ID {
+				c.stage.journal.Forget(r.ID)
+			}
+			c.abortBehind(r.Upload, nil) // gone already, too
 		}
 		c.reportStrays()
 	}
@@ -113,7 +115,7 @@ func (c *Cache) keep(r Record, why error) {
 	}
 	c.stage.keepBecause(r.ID, why)
 	if r.State == StateOpen && r.Upload != nil && !c.idle {
-		c.abortBehind(r.Upload) // begun anew if it is wanted after all
+		c.abortBehind(r.Upload, nil) // begun anew if it is wanted after all
 		r.Upload, r.Amend = nil, true
 		c.appendLogged(c.nameOf(string(r.Key)), r)
 	}
