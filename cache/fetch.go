@@ -46,8 +46,9 @@ func (t *fetch) run(ctx context.Context) {
 	var err error
 	if len(wanted) > 0 {
 		t.fetcher.pace.begin()
+		size := sizeOf(wanted) // before they are filled: others may free them then
 		rest, err = t.fill(ctx, wanted)
-		t.fetcher.pace.done(sizeOf(wanted) - sizeOf(rest))
+		t.fetcher.pace.done(size - sizeOf(rest))
 	}
 	t.fetcher.blocks.failed(rest, err)
 	t.fetcher.blocks.ended(t)
