@@ -131,7 +131,12 @@ func TestAttributesBetweenOthersAreFound(t *testing.T) {
 func TestAttributesOnDiskAreBounded(t *testing.T) {
 	k := &onKnownDisk{t: t, dir: t.TempDir(), boot: "boot"}
 	d := k.open()
-	d.most = used{names: 100, bytes: 1 << 20}
+	bound := func(most used) {
+		d.flushing.Lock() // it is written behind, too
+		defer d.flushing.Unlock()
+		d.most = most
+	}
+	bound(used{names: 100, bytes: 1 << 20})
 	for i := range 1000 {
 		d.put(fmt.Sprintf("key%05d", i), valueOf(i))
 		if i%50 == 49 {
@@ -144,7 +149,7 @@ func TestAttributesOnDiskAreBounded(t *testing.T) {
 	if got := k.has(d, 1000); got < 100 || got > 250 {
 		t.Errorf("%d of 1000 names are known, want those of two generations", got)
 	}
-	d.most = used{names: 1 << 20, bytes: 1}
+	bound(used{names: 1 << 20, bytes: 1})
 	for range 3 {
 		d.put("last", valueOf(1))
 		d.flush()

@@ -122,13 +122,30 @@ func killPending(pid uint32) bool {
 	return false
 }
 
-// hasDescriptor reports whether process pid has a descriptor open on path, by
-// reading links only: a stat would come back to us. False when it cannot be
+// lookTime is how long it may take to see what a process has open. One that is in
+// the middle of execve(2) shows nothing until that has closed its descriptors, and
+// for each of those it waits for our answer.
+const lookTime = 300 * time.Millisecond
+
+// hasDescriptor reports whether process pid, or that from which it was just forked
+// to become another program, has a descriptor open on path. False when it cannot be
 // told.
 func hasDescriptor(pid uint32, path string) bool {
 	if pid == 0 {
 		return false
 	}
+	answer := make(chan bool, 1)
+	go func() { answer <- showsDescriptor(pid, path) }()
+	select {
+	case has := <-answer:
+		return has
+	case <-time.After(lookTime):
+		return true // in execve, which closes a copy of its parent's
+	}
+}
+
+// showsDescriptor looks by reading links only: a stat would come back to us.
+func showsDescriptor(pid uint32, path string) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	f, err := os.Open(dir)
 	if err != nil {
