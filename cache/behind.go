@@ -173,10 +173,10 @@ func (c *Cache) awaitRest(s *Staged) bool {
 func (s *Staged) rest() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.c.writeBack && s.lacksBytesLocked() {
-		return 0
-	}
 	if !s.c.writeBack {
+		if s.lacksBytesLocked() {
+			return 0
+		}
 		return time.Until(s.waitsFrom.Add(attrsTime))
 	}
 	rest := restTime

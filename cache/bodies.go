@@ -8,7 +8,7 @@ import "sync"
 type bodies struct {
 	mu    sync.Mutex // leaf
 	arena *arena
-	slots int                // of the arena that are not in use
+	slots int                // of the arena
 	lent  map[*byte]struct{} // slots in use, by their first byte
 }
 
@@ -28,10 +28,9 @@ func newBodies(limit, size int64) *bodies {
 func (b *bodies) get(size int64) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if size < minPartSize || size > int64(b.arena.slot) || b.slots == 0 {
+	if size < minPartSize || size > int64(b.arena.slot) || len(b.lent) == b.slots {
 		return make([]byte, size)
 	}
-	b.slots--
 	slot := b.arena.get()
 	b.lent[&slot[0]] = struct{}{}
 	return slot[:size]
@@ -48,7 +47,6 @@ func (b *bodies) put(buf []byte) {
 		return
 	}
 	delete(b.lent, &buf[0])
-	b.slots++
 	b.arena.put(buf[:b.arena.slot])
 	b.arena.trim(int64(min(spareBodies, len(b.lent)) * b.arena.slot))
 }

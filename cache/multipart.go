@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -183,7 +184,7 @@ func (c *Cache) abortBehind(u *recordedUpload, wait func()) {
 	if u == nil || c.idle {
 		return
 	}
-	r := u.aborted()
+	r := Record{ID: abortID + u.ID, State: StateDone, At: time.Now(), Upload: &recordedUpload{ID: u.ID, Key: u.Key}}
 	c.appendLogged(c.nameOf(string(u.Key)), r)
 	c.retries.Go(func() {
 		if wait != nil {
@@ -195,10 +196,10 @@ func (c *Cache) abortBehind(u *recordedUpload, wait func()) {
 	})
 }
 
-// aborted is the record of an upload that is to be aborted.
-func (u *recordedUpload) aborted() Record {
-	return Record{ID: "abort-" + u.ID, State: StateDone, At: time.Now(), Upload: &recordedUpload{ID: u.ID, Key: u.Key}}
-}
+// abortID begins the ID of a record of an upload that is to be aborted.
+const abortID = "abort-"
+
+func (r Record) isAbort() bool { return strings.HasPrefix(r.ID, abortID) }
 
 func (c *Cache) sendParts(ctx context.Context, up *remote.Upload, snap *snapshot, parts []part, have sentParts) (remote.Object, error) {
 	sent := make([]remote.Part, len(parts))

@@ -67,10 +67,10 @@ func (c *Cache) recover(uploadOpen bool) {
 	if !c.idle {
 		for _, r := range c.stage.journal.Done() {
 			_ = c.stage.root.Remove(r.ID) // gone already, but for a crash; a removal has none
-			if r.Upload == nil || r.ID != r.Upload.aborted().ID {
+			c.abortBehind(r.Upload, nil)  // gone already, too
+			if !r.isAbort() {
 				c.stage.journal.Forget(r.ID)
 			}
-			c.abortBehind(r.Upload, nil) // gone already, too
 		}
 		c.reportStrays()
 	}

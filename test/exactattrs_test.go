@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"ncloudfs/remote"
@@ -23,15 +22,7 @@ func foreign(t *testing.T) *store {
 	t.Helper()
 	t.Parallel()
 	s, _ := startEmulator(t, emulator.Options{})
-	var g errgroup.Group
-	g.SetLimit(8)
-	for i := range exactNames {
-		g.Go(func() error {
-			_, err := s.client.Put(t.Context(), s.path(fmt.Sprintf("d/%04d", i)), strings.NewReader("text"), 4, theirs(unix.S_IFREG|0o600, i))
-			return err
-		})
-	}
-	ok(t, g.Wait())
+	s.putMany(t, "d", exactNames, "text", func(i int) remote.PutOptions { return theirs(unix.S_IFREG|0o600, i) })
 	time.Sleep(2100 * time.Millisecond) // in the second of its making, a version is doubtful
 	return s
 }

@@ -12,10 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
 )
 
@@ -24,16 +22,8 @@ func TestKernelForgetsNodesBeyondTheBound(t *testing.T) {
 	t.Parallel()
 	const files, bound = 5000, 32 << 20 / 8 / 1024 // an eighth of the memory, 1 KiB each
 	s, _ := startEmulator(t, emulator.Options{})
-	var g errgroup.Group
-	g.SetLimit(8)
-	for i := range files {
-		g.Go(func() error {
-			_, err := s.client.Put(t.Context(), s.path(fmt.Sprintf("dir/%04d", i)), strings.NewReader("text"), 4, remote.PutOptions{})
-			return err
-		})
-	}
+	s.putMany(t, "dir", files, "text", nil)
 	s.put(t, "dir/place/file", "text")
-	ok(t, g.Wait())
 	m := s.mount(t, root(), "--memory=32M")
 	p := m.start(t)
 	f, err := p.open("dir/0000", unix.O_RDONLY)

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"ncloudfs/remote"
@@ -148,15 +146,7 @@ func TestListingIsItsPages(t *testing.T) {
 	t.Parallel()
 	s, _ := startEmulator(t, emulator.Options{})
 	const names = 2500
-	var g errgroup.Group
-	g.SetLimit(8)
-	for i := range names {
-		g.Go(func() error {
-			_, err := s.client.Put(t.Context(), s.path(fmt.Sprintf("large/%04d", i)), strings.NewReader("x"), 1, remote.PutOptions{})
-			return err
-		})
-	}
-	ok(t, g.Wait())
+	s.putMany(t, "large", names, "x", nil)
 	m := s.mount(t, root())
 	m.sh(t, "ls >/dev/null") // the root
 	shellCost(t, s, m, fmt.Sprintf("test $(ls -l large | tail -n +2 | wc -l) = %d", names), counts{opList: 3})
@@ -191,15 +181,7 @@ func TestRenamingADirectoryIsACopyOfEachObject(t *testing.T) {
 		t.Run(c.acl, func(t *testing.T) {
 			t.Parallel()
 			s, _ := startEmulator(t, emulator.Options{})
-			var g errgroup.Group
-			g.SetLimit(8)
-			for i := range objects {
-				g.Go(func() error {
-					_, err := s.client.Put(t.Context(), s.path(fmt.Sprintf("dir/%04d", i)), strings.NewReader("x"), 1, remote.PutOptions{})
-					return err
-				})
-			}
-			ok(t, g.Wait())
+			s.putMany(t, "dir", objects, "x", nil)
 			m := s.mount(t, root(), "--acl="+c.acl)
 			m.sh(t, "ls >/dev/null")
 			shellCost(t, s, m, "mv dir moved", c.want)

@@ -6,8 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	"ncloudfs/remote"
 	"ncloudfs/remote/emulator"
@@ -130,4 +133,23 @@ func run(t testing.TB, cmd *exec.Cmd) (output string, code int) {
 		t.Fatalf("%q: %v", cmd.Args, err)
 	}
 	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+// putMany stores n objects dir/0000, dir/0001 and so on, as another client; with
+// options of their own, unless that is nil.
+func (s *store) putMany(t testing.TB, dir string, n int, content string, options func(i int) remote.PutOptions) {
+	t.Helper()
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i := range n {
+		g.Go(func() error {
+			var o remote.PutOptions
+			if options != nil {
+				o = options(i)
+			}
+			_, err := s.client.Put(contextOf(t), s.path(fmt.Sprintf("%s/%04d", dir, i)), strings.NewReader(content), int64(len(content)), o)
+			return err
+		})
+	}
+	ok(t, g.Wait())
 }
